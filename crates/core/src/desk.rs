@@ -1,0 +1,226 @@
+//! The desk: every use case, one file each, over the ports.
+//!
+//! A request is served in a straight line: [`Desk::serve`] claims it (a repeat ends there), opens the
+//! call's memory, asks the use case, keeps what was said. What writes to a calendar runs detached from
+//! the connection that asked for it, so that a platform that hangs up changes nothing.
+
+mod attempt;
+mod book;
+mod callback;
+mod cancel;
+mod check;
+mod claims;
+mod command;
+mod find;
+mod info;
+mod offers;
+mod reschedule;
+mod settle;
+mod understand;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use book::{DirectBooking, DirectOutcome};
+pub use command::{BookWish, CallbackWish, CancelWish, CheckWish, CollectWish, Command, FindWish, MoveWish, WhenWords};
+use jiff::Timestamp;
+pub use offers::Browsed;
+
+use crate::booking::Appointment;
+use crate::call::{CallContext, Memory};
+use crate::clock::{Clock, Dice};
+use crate::deadline::Deadline;
+use crate::outcome::Outcome;
+use crate::policy::HoursRule;
+use crate::ports::{AppointmentFilter, Calendar, Callbacks, Calls, Diary, Directory, StoreError};
+use crate::sensitive::Sensitive;
+use crate::tenant::Tenant;
+
+/// How long the caller waits before a sentence is due.
+#[derive(Debug, Clone, Copy)]
+pub struct Budgets {
+    /// Before the first word: the pre-load.
+    pub inbound: Duration,
+    /// Questions.
+    pub check: Duration,
+    /// Bookings, moves, cancellations.
+    pub write: Duration,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self { inbound: Duration::from_secs(1), check: Duration::from_millis(2500), write: Duration::from_secs(6) }
+    }
+}
+
+/// What the desk is made of.
+pub struct Parts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub dice: Arc<dyn Dice>,
+    /// The tenants' calendars.
+    pub calendar: Arc<dyn Calendar>,
+    /// Holds, appointments, intents.
+    pub diary: Arc<dyn Diary>,
+    /// Calls.
+    pub calls: Arc<dyn Calls>,
+    /// Work items.
+    pub callbacks: Arc<dyn Callbacks>,
+    /// The tenants, for work that no request asked for.
+    pub directory: Arc<dyn Directory>,
+    /// How long callers wait.
+    pub budgets: Budgets,
+}
+
+/// The use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    parts: Arc<Parts>,
+    claims: Arc<claims::InFlight>,
+}
+
+/// A recognised request: whose it is, and which call it belongs to.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// The tenant, proven by the signature.
+    pub tenant: Arc<Tenant>,
+    /// The call, from the signed envelope.
+    pub call: CallContext,
+    /// The platform's id of this very tool call, if it sends one.
+    pub tool_call: Option<String>,
+    /// Whether business hours refuse.
+    pub hours: HoursRule,
+}
+
+/// What a use case works with.
+struct Session<'a> {
+    visit: &'a Visit,
+    memory: Memory,
+    now: Timestamp,
+    deadline: Deadline,
+    /// The request as a fingerprint: the same again after a question is consent.
+    fingerprint: &'a str,
+}
+
+impl Session<'_> {
+    fn tenant(&self) -> &Tenant {
+        &self.visit.tenant
+    }
+}
+
+impl Desk {
+    /// Puts the desk together.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), claims: Arc::default() }
+    }
+
+    /// The time, as the desk sees it.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// Serves one function call. Always ends in an outcome, within the function's budget.
+    pub async fn serve(&self, visit: Visit, command: Command) -> Outcome {
+        let fingerprint = command.fingerprint();
+        let claim = self.claims.claim(&visit, &command, &fingerprint, self.now());
+        let mut running = match claim {
+            claims::Claim::First(ticket) => {
+                let (desk, visit, running) = (self.clone(), visit.clone(), ticket.follow());
+                spawn(async move {
+                    let outcome = desk.act(&visit, command, &fingerprint).await;
+                    ticket.done(outcome, desk.now());
+                });
+                running
+            }
+            claims::Claim::Repeat(running) => running,
+        };
+        let outcome = running.outcome().await;
+        match outcome {
+            Some(Outcome::Pending { appointment, change, promise }) if running.is_repeat() => {
+                self.truth_about(&visit, appointment, change, promise).await
+            }
+            Some(outcome) => outcome,
+            // The task that served it panicked; the caller still hears a sentence and is on a list.
+            None => self.fault(&visit, &Memory::default()).await,
+        }
+    }
+
+    async fn act(&self, visit: &Visit, command: Command, fingerprint: &str) -> Outcome {
+        let now = self.now();
+        let memory = match self.parts.calls.open(visit.tenant.scope(), &visit.call, now).await {
+            Ok(memory) => memory,
+            Err(_) => return self.fault(visit, &Memory::default()).await,
+        };
+        let deadline = Deadline::within(if command.writes() { self.parts.budgets.write } else { self.parts.budgets.check });
+        let before = serde_json::to_string(&memory).unwrap_or_default();
+        let mut session = Session { visit, memory, now, deadline, fingerprint };
+        let outcome = match self.dispatch(&mut session, command).await {
+            Ok(outcome) => outcome,
+            Err(_) => self.fault(visit, &session.memory).await,
+        };
+        if !matches!(outcome, Outcome::NeedsConfirmation(_)) {
+            session.memory.awaiting = None;
+        }
+        if let Some(call) = &visit.call.id
+            && serde_json::to_string(&session.memory).unwrap_or_default() != before
+        {
+            // What was said helps the next turn; losing it costs a repeated question, not the outcome.
+            let _ = self.parts.calls.remember(visit.tenant.scope(), call, &session.memory).await;
+        }
+        outcome
+    }
+
+    async fn dispatch(&self, session: &mut Session<'_>, command: Command) -> Result<Outcome, StoreError> {
+        match command {
+            Command::StartCall => self.start_call(session).await,
+            Command::IdentifyCaller => self.identify(session).await,
+            Command::ListServices { query } => Ok(self.list_services(session, query.as_deref())),
+            Command::OpeningHours { date } => Ok(self.opening_hours(session, date.as_deref())),
+            Command::ResolveDate(words) => Ok(self.resolve_date(session, &words)),
+            Command::Check(wish) => self.check(session, &wish).await,
+            Command::Collect(wish) => self.collect(session, wish).await,
+            Command::Book(wish) => self.book(session, &wish).await,
+            Command::Find(wish) => self.find(session, &wish).await,
+            Command::Reschedule(wish) => self.reschedule(session, &wish).await,
+            Command::Cancel(wish) => self.cancel(session, &wish).await,
+            Command::Callback(wish) => self.request_callback(session, &wish).await,
+            Command::HoldSlot { slot } => self.hold_slot(session, &slot).await,
+            Command::ReleaseSlot { slot } => self.release_slot(session, slot.as_ref()).await,
+        }
+    }
+
+    /// The caller's own standing appointments, by start.
+    async fn own_appointments(&self, session: &Session<'_>) -> Result<Vec<Appointment>, StoreError> {
+        let Some(phone) = session.visit.call.caller.phone() else { return Ok(Vec::new()) };
+        let filter = AppointmentFilter {
+            owner: Some(phone.clone()),
+            ending_after: Some(session.now),
+            standing_only: true,
+            limit: 20,
+            ..AppointmentFilter::default()
+        };
+        self.parts.diary.appointments(session.tenant().scope(), &filter).await
+    }
+
+    /// The name to book under when none was said: the one this call, or this number, gave before.
+    async fn known_name(&self, session: &Session<'_>) -> Result<Option<Sensitive<String>>, StoreError> {
+        if let Some(name) = &session.memory.name {
+            return Ok(Some(name.clone()));
+        }
+        Ok(self.history(session).await?.last().map(|appointment| appointment.attendee.name.clone()))
+    }
+
+    /// Everything this number ever had here, by start.
+    async fn history(&self, session: &Session<'_>) -> Result<Vec<Appointment>, StoreError> {
+        let Some(phone) = session.visit.call.caller.phone() else { return Ok(Vec::new()) };
+        let filter = AppointmentFilter { owner: Some(phone.clone()), limit: 500, ..AppointmentFilter::default() };
+        self.parts.diary.appointments(session.tenant().scope(), &filter).await
+    }
+}
+
+/// Runs work that must not end with the connection that asked for it.
+#[expect(clippy::disallowed_methods, reason = "the one place where the desk detaches work; each task ends by its own deadline")]
+fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(work);
+}

@@ -1,0 +1,352 @@
+//! Carrying out an intent: ask the calendar, and where its answer leaves a doubt, look before
+//! concluding anything. What happens here goes on when nobody waits for it any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
+
+use super::{Desk, Visit, spawn};
+use crate::booking::{Appointment, AppointmentState, Intent, IntentKind, IntentState};
+use crate::deadline::Deadline;
+use crate::ids::IntentId;
+use crate::ports::{CalendarBooking, CalendarError, NewBooking, Refusal, Settlement, Standing, StoreError};
+use crate::tenant::Tenant;
+
+/// Nobody else works on an intent for this long.
+pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// A request to the calendar ends by itself after this; shorter than the lease.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How long a refused intent is watched.
+pub(super) const WATCH: SignedDuration = SignedDuration::from_mins(10);
+/// A look-up right after a write may ask a copy that has not seen it: look again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(400);
+/// Kept back of the caller's budget for the answer itself.
+const FOR_THE_ANSWER: Duration = Duration::from_millis(100);
+/// The business has to agree first: asked again after this.
+const APPROVAL_PACE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How an attempt ended, as far as anybody knows.
+#[derive(Debug, Clone)]
+pub(super) enum Settled {
+    /// Done, here and in the calendar.
+    Done(Appointment),
+    /// Refused, and looked up: it is not there.
+    Refused(Refusal),
+    /// Not known yet.
+    Open,
+}
+
+impl Desk {
+    /// Waits for the calendar within the caller's budget; on the built-in calendar it is done already.
+    pub(super) async fn attempt_or_done(
+        &self,
+        visit: &Visit,
+        appointment: &Appointment,
+        intent: &Intent,
+        deadline: Deadline,
+    ) -> Result<Settled, StoreError> {
+        if intent.state == IntentState::Done {
+            let current = self.parts.diary.appointment(visit.tenant.scope(), &appointment.id).await?;
+            return Ok(current.map_or(Settled::Open, Settled::Done));
+        }
+        let (tell, told) = oneshot::channel();
+        let (desk, tenant, id) = (self.clone(), Arc::clone(&visit.tenant), intent.id.clone());
+        spawn(async move {
+            let settled = desk.carry_out(&tenant, &id).await;
+            // Nobody listening is the normal case for a slow calendar.
+            let _ = tell.send(settled);
+        });
+        let budget = deadline.remaining().saturating_sub(FOR_THE_ANSWER);
+        match tokio::time::timeout(budget, told).await {
+            Ok(Ok(Ok(settled))) => Ok(settled),
+            // A store that fails after the calendar was asked leaves the outcome open, not failed.
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => Ok(Settled::Open),
+        }
+    }
+
+    /// Carries out the intent once, and records how it went.
+    pub(super) async fn carry_out(&self, tenant: &Tenant, id: &IntentId) -> Result<Settled, StoreError> {
+        let scope = tenant.scope();
+        let Some(intent) = self.parts.diary.intent(scope, id).await? else { return Ok(Settled::Open) };
+        let Some(appointment) = self.parts.diary.appointment(scope, &intent.appointment).await? else {
+            return Ok(Settled::Open);
+        };
+        let deadline = Deadline::within(PATIENCE);
+        match (&intent.kind, intent.state) {
+            (IntentKind::Create, IntentState::Watched) => self.watch(tenant, &intent, &appointment, deadline).await,
+            (_, IntentState::Watched) => self.end_watch(tenant, &intent).await,
+            (IntentKind::Create, _) => self.create(tenant, &intent, &appointment, deadline).await,
+            (IntentKind::Move { start, reason, .. }, _) => {
+                self.shift(tenant, &intent, &appointment, *start, reason, deadline).await
+            }
+            (IntentKind::Cancel { reason }, _) => self.revoke(tenant, &intent, &appointment, reason, deadline).await,
+        }
+    }
+
+    // --- create ---
+
+    async fn create(
+        &self,
+        tenant: &Tenant,
+        intent: &Intent,
+        appointment: &Appointment,
+        deadline: Deadline,
+    ) -> Result<Settled, StoreError> {
+        let new = new_booking(intent, appointment);
+        if intent.attempts > 0 {
+            match self.parts.calendar.find(tenant, &new, deadline).await {
+                Ok(Some(found)) => return self.found(tenant, intent, appointment, &found).await,
+                Ok(None) if self.given_up(intent, appointment) => return self.hand_over(tenant, intent, appointment).await,
+                Ok(None) => {}
+                Err(error) if self.given_up(intent, appointment) => {
+                    drop(error);
+                    return self.hand_over(tenant, intent, appointment).await;
+                }
+                Err(error) => return self.later(tenant, intent, &error.to_string()).await,
+            }
+        }
+        match self.parts.calendar.create(tenant, &new, deadline).await {
+            Ok(booking) => self.found(tenant, intent, appointment, &booking).await,
+            Err(CalendarError::Refused { refusal, detail }) => {
+                match self.look_up(tenant, &new, deadline).await {
+                    Ok(Some(found)) => self.found(tenant, intent, appointment, &found).await,
+                    Ok(None) => {
+                        if intent.attempts > 0 {
+                            // The caller was told that it would be confirmed: somebody has to call.
+                            self.queue_for(tenant, appointment).await?;
+                        }
+                        let until = self.now() + WATCH;
+                        self.settle(tenant, intent, &Settlement::Watch { until, why: detail }).await?;
+                        Ok(Settled::Refused(refusal))
+                    }
+                    Err(error) => self.later(tenant, intent, &error.to_string()).await,
+                }
+            }
+            Err(error) => match self.look_up(tenant, &new, deadline).await {
+                Ok(Some(found)) => self.found(tenant, intent, appointment, &found).await,
+                Ok(None) | Err(_) => self.later(tenant, intent, &error.to_string()).await,
+            },
+        }
+    }
+
+    /// Looks for the intent id, twice if it is not there at once.
+    async fn look_up(
+        &self,
+        tenant: &Tenant,
+        new: &NewBooking,
+        deadline: Deadline,
+    ) -> Result<Option<CalendarBooking>, CalendarError> {
+        if let Some(found) = self.parts.calendar.find(tenant, new, deadline).await? {
+            return Ok(Some(found));
+        }
+        tokio::time::sleep(LOOK_AGAIN.min(deadline.remaining())).await;
+        self.parts.calendar.find(tenant, new, deadline).await
+    }
+
+    /// A booking with our intent id is there.
+    async fn found(
+        &self,
+        tenant: &Tenant,
+        intent: &Intent,
+        appointment: &Appointment,
+        booking: &CalendarBooking,
+    ) -> Result<Settled, StoreError> {
+        match booking.standing {
+            Standing::Accepted => {
+                let staff = who(tenant, &booking.hosts);
+                let uid = Some(booking.uid.clone());
+                self.settle(tenant, intent, &Settlement::Done { uid, staff }).await?;
+                let current = self.parts.diary.appointment(tenant.scope(), &appointment.id).await?;
+                Ok(current.map_or(Settled::Open, Settled::Done))
+            }
+            Standing::AwaitsApproval => {
+                let not_before = self.now() + APPROVAL_PACE;
+                let why = "the business has to agree".to_owned();
+                self.settle(tenant, intent, &Settlement::Again { not_before, why }).await?;
+                Ok(Settled::Open)
+            }
+            Standing::Cancelled | Standing::Rejected => {
+                let why = "the business did not agree".to_owned();
+                self.settle(tenant, intent, &Settlement::Refused { why }).await?;
+                Ok(Settled::Refused(Refusal::Taken))
+            }
+        }
+    }
+
+    /// We said no; a booking that surfaces all the same is cancelled.
+    async fn watch(
+        &self,
+        tenant: &Tenant,
+        intent: &Intent,
+        appointment: &Appointment,
+        deadline: Deadline,
+    ) -> Result<Settled, StoreError> {
+        let new = new_booking(intent, appointment);
+        match self.parts.calendar.find(tenant, &new, deadline).await {
+            Ok(Some(found)) if matches!(found.standing, Standing::Accepted | Standing::AwaitsApproval) => {
+                let reason = "Stored after the caller had been told that it could not be booked";
+                match self.parts.calendar.cancel(tenant, &found.uid, reason, deadline).await {
+                    Ok(()) => self.end_watch(tenant, intent).await,
+                    Err(error) => self.later(tenant, intent, &error.to_string()).await,
+                }
+            }
+            Ok(_) if intent.watch_until.is_none_or(|until| until <= self.now()) => self.end_watch(tenant, intent).await,
+            Ok(_) => {
+                let not_before = self.now() + LEASE;
+                self.settle(tenant, intent, &Settlement::Again { not_before, why: "watched".to_owned() }).await?;
+                Ok(Settled::Open)
+            }
+            Err(error) => self.later(tenant, intent, &error.to_string()).await,
+        }
+    }
+
+    async fn end_watch(&self, tenant: &Tenant, intent: &Intent) -> Result<Settled, StoreError> {
+        let why = intent.last_error.clone().unwrap_or_default();
+        self.settle(tenant, intent, &Settlement::Refused { why }).await?;
+        Ok(Settled::Refused(Refusal::Other))
+    }
+
+    // --- move and cancel ---
+
+    async fn shift(
+        &self,
+        tenant: &Tenant,
+        intent: &Intent,
+        appointment: &Appointment,
+        start: Timestamp,
+        reason: &str,
+        deadline: Deadline,
+    ) -> Result<Settled, StoreError> {
+        let Some(uid) = appointment.calendar_uid.as_deref() else {
+            return self.later(tenant, intent, "the booking has no uid yet").await;
+        };
+        if intent.attempts > 0 {
+            match self.moved(tenant, uid, start, deadline).await {
+                Ok(Some(booking)) => return self.found(tenant, intent, appointment, &booking).await,
+                Ok(None) | Err(_) if self.given_up(intent, appointment) => {
+                    return self.hand_over(tenant, intent, appointment).await;
+                }
+                Ok(None) => {}
+                Err(error) => return self.later(tenant, intent, &error.to_string()).await,
+            }
+        }
+        match self.parts.calendar.reschedule(tenant, uid, start, reason, deadline).await {
+            Ok(booking) => self.found(tenant, intent, appointment, &booking).await,
+            Err(error) => match self.moved(tenant, uid, start, deadline).await {
+                Ok(Some(booking)) => self.found(tenant, intent, appointment, &booking).await,
+                Ok(None) => match error {
+                    CalendarError::Refused { refusal, detail } => {
+                        self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
+                        Ok(Settled::Refused(refusal))
+                    }
+                    other => self.later(tenant, intent, &other.to_string()).await,
+                },
+                Err(_) => self.later(tenant, intent, &error.to_string()).await,
+            },
+        }
+    }
+
+    /// The successor of a booking, if it was moved to `start`.
+    async fn moved(
+        &self,
+        tenant: &Tenant,
+        uid: &str,
+        start: Timestamp,
+        deadline: Deadline,
+    ) -> Result<Option<CalendarBooking>, CalendarError> {
+        let Some(booking) = self.parts.calendar.get(tenant, uid, deadline).await? else { return Ok(None) };
+        if booking.start == start && booking.standing == Standing::Accepted {
+            return Ok(Some(booking));
+        }
+        let Some(successor) = &booking.moved_to else { return Ok(None) };
+        let next = self.parts.calendar.get(tenant, successor, deadline).await?;
+        Ok(next.filter(|next| next.start == start))
+    }
+
+    async fn revoke(
+        &self,
+        tenant: &Tenant,
+        intent: &Intent,
+        appointment: &Appointment,
+        reason: &str,
+        deadline: Deadline,
+    ) -> Result<Settled, StoreError> {
+        let Some(uid) = appointment.calendar_uid.as_deref() else {
+            return self.later(tenant, intent, "the booking has no uid yet").await;
+        };
+        let gone = match self.parts.calendar.cancel(tenant, uid, reason, deadline).await {
+            Ok(()) | Err(CalendarError::Refused { refusal: Refusal::AlreadyCancelled | Refusal::NoSuchBooking, .. }) => true,
+            Err(error) => match self.parts.calendar.get(tenant, uid, deadline).await {
+                Ok(None) => true,
+                Ok(Some(booking)) if matches!(booking.standing, Standing::Cancelled | Standing::Rejected) => true,
+                Ok(Some(_)) => match error {
+                    CalendarError::Refused { refusal, detail } => {
+                        self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
+                        return Ok(Settled::Refused(refusal));
+                    }
+                    other => return self.later(tenant, intent, &other.to_string()).await,
+                },
+                Err(_) if self.given_up(intent, appointment) => return self.hand_over(tenant, intent, appointment).await,
+                Err(_) => return self.later(tenant, intent, &error.to_string()).await,
+            },
+        };
+        debug_assert!(gone, "every other path has returned");
+        self.settle(tenant, intent, &Settlement::Done { uid: None, staff: None }).await?;
+        let current = self.parts.diary.appointment(tenant.scope(), &appointment.id).await?;
+        Ok(current.map_or(Settled::Open, Settled::Done))
+    }
+
+    // --- what all have in common ---
+
+    async fn settle(&self, tenant: &Tenant, intent: &Intent, settlement: &Settlement) -> Result<(), StoreError> {
+        self.parts.diary.settle(tenant.scope(), &intent.id, settlement, self.now()).await
+    }
+
+    /// Not settled: again after a pause that doubles, at most the lease.
+    async fn later(&self, tenant: &Tenant, intent: &Intent, why: &str) -> Result<Settled, StoreError> {
+        let pause = SignedDuration::from_secs(1 << intent.attempts.min(5)).min(LEASE);
+        let not_before = self.now() + pause;
+        self.settle(tenant, intent, &Settlement::Again { not_before, why: why.to_owned() }).await?;
+        Ok(Settled::Open)
+    }
+
+    /// Until two hours before the start or four hours after the wish, at least ten minutes.
+    fn given_up(&self, intent: &Intent, appointment: &Appointment) -> bool {
+        let latest = (appointment.start - SignedDuration::from_hours(2)).min(intent.created_at + SignedDuration::from_hours(4));
+        self.now() >= latest.max(intent.created_at + SignedDuration::from_mins(10))
+    }
+
+    async fn hand_over(&self, tenant: &Tenant, intent: &Intent, appointment: &Appointment) -> Result<Settled, StoreError> {
+        let why = intent.last_error.clone().unwrap_or_else(|| "the calendar gave no answer".to_owned());
+        self.queue_for(tenant, appointment).await?;
+        self.settle(tenant, intent, &Settlement::HandOver { why }).await?;
+        Ok(Settled::Open)
+    }
+}
+
+fn new_booking(intent: &Intent, appointment: &Appointment) -> NewBooking {
+    NewBooking {
+        intent: intent.id.clone(),
+        booking: appointment.id.clone(),
+        call: appointment.call.clone(),
+        event_type: appointment.event_type,
+        start: appointment.start,
+        end: appointment.end,
+        attendee: appointment.attendee.clone(),
+        notes: appointment.notes.clone(),
+        intended_at: intent.created_at,
+    }
+}
+
+/// The one of our people whom the calendar named.
+fn who(tenant: &Tenant, hosts: &[i64]) -> Option<String> {
+    let [host] = hosts else { return None };
+    tenant.staff.iter().find(|staff| staff.calcom_host_id == Some(*host)).map(|staff| staff.name.clone())
+}
+
+/// Whether an appointment still waits for its calendar.
+pub(super) fn is_open(appointment: &Appointment) -> bool {
+    appointment.state == AppointmentState::Pending
+}

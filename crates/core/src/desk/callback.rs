@@ -1,0 +1,146 @@
+//! Work items: every wish that could not be met is on somebody's list.
+
+use jiff::SignedDuration;
+
+use super::{CallbackWish, Desk, Session, Visit};
+use crate::booking::{Appointment, Callback, CallbackCause, CallbackState, Priority};
+use crate::call::{Memory, Phone};
+use crate::ids::{BookingId, CallbackId};
+use crate::outcome::{Need, Outcome, Promise, Question};
+use crate::ports::StoreError;
+use crate::sensitive::Sensitive;
+use crate::speech::person::clean_name;
+use crate::tenant::Tenant;
+
+use super::understand::ask;
+
+impl Desk {
+    pub(super) async fn request_callback(&self, session: &mut Session<'_>, wish: &CallbackWish) -> Result<Outcome, StoreError> {
+        if let Some(name) = wish.name.as_ref().and_then(|name| clean_name(name.expose()).ok()) {
+            session.memory.name = Some(Sensitive::new(name));
+        }
+        if let Some(said) = wish.phone.as_ref().filter(|said| !said.expose().trim().is_empty()) {
+            match Phone::parse(said.expose(), session.tenant().home_number()) {
+                Some(phone) => session.memory.phone = Some(phone),
+                None if session.visit.call.caller.phone().is_none() => {
+                    return Ok(ask(&[Need::Phone], Question::NotANumber));
+                }
+                None => {}
+            }
+        }
+        if self.contact(session).is_none() {
+            return Ok(ask(&[Need::Phone], Question::Missing(Need::Phone)));
+        }
+        let priority =
+            wish.priority.as_deref().map(str::to_lowercase).as_deref().and_then(Priority::parse).unwrap_or(Priority::Normal);
+        let service = session.memory.service.clone();
+        let notes = wish.reason.clone().or_else(|| session.memory.wish.clone());
+        let mut callback = self.item(session, CallbackCause::Requested, priority);
+        callback.service = service;
+        callback.notes = notes;
+        callback.preferred_time = wish.preferred_time.clone();
+        let kept = self.parts.callbacks.add(session.tenant().scope(), &callback).await?;
+        Ok(Outcome::CallbackQueued(Promise { callback: kept.id, due: kept.due_at }))
+    }
+
+    /// A change that needs a verified number: a person takes over.
+    pub(super) async fn for_a_person(&self, session: &mut Session<'_>) -> Result<Outcome, StoreError> {
+        let mut callback = self.item(session, CallbackCause::AnonymousChange, Priority::High);
+        callback.notes = session.memory.wish.clone();
+        let kept = self.parts.callbacks.add(session.tenant().scope(), &callback).await?;
+        Ok(Outcome::CallbackQueued(Promise { callback: kept.id, due: kept.due_at }))
+    }
+
+    /// Puts the wish of this call on the list.
+    pub(super) async fn queue(
+        &self,
+        session: &Session<'_>,
+        cause: CallbackCause,
+        service: Option<&str>,
+        appointment: Option<&BookingId>,
+    ) -> Result<Option<Promise>, StoreError> {
+        let priority = match cause {
+            CallbackCause::Requested | CallbackCause::NothingFree => Priority::Normal,
+            CallbackCause::CalendarDown | CallbackCause::Provisional | CallbackCause::AnonymousChange | CallbackCause::Fault => {
+                Priority::High
+            }
+            CallbackCause::Unsettled => Priority::Urgent,
+        };
+        let mut callback = self.item(session, cause, priority);
+        callback.service = service.map(str::to_owned);
+        callback.appointment = appointment.cloned();
+        callback.notes = session.memory.wish.clone();
+        let kept = self.parts.callbacks.add(session.tenant().scope(), &callback).await?;
+        Ok(Some(Promise { callback: kept.id, due: kept.due_at }))
+    }
+
+    /// An appointment that no machine could settle: a person decides, soon.
+    pub(super) async fn queue_for(&self, tenant: &Tenant, appointment: &Appointment) -> Result<(), StoreError> {
+        let now = self.now();
+        let callback = Callback {
+            id: CallbackId::fresh(&*self.parts.dice),
+            call: appointment.call.clone(),
+            appointment: Some(appointment.id.clone()),
+            name: Some(appointment.attendee.name.clone()),
+            phone: appointment.attendee.phone.clone().or_else(|| appointment.owner.clone()),
+            cause: CallbackCause::Unsettled,
+            service: Some(appointment.service.clone()),
+            notes: None,
+            preferred_time: None,
+            priority: Priority::Urgent,
+            due_at: now + SignedDuration::from_hours(Priority::Urgent.hours()),
+            state: CallbackState::Pending,
+            assigned_to: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.parts.callbacks.add(tenant.scope(), &callback).await.map(|_| ())
+    }
+
+    /// Something of ours broke: the caller hears a sentence, and is on the list if that much works.
+    pub(super) async fn fault(&self, visit: &Visit, memory: &Memory) -> Outcome {
+        let now = self.now();
+        let callback = Callback {
+            id: CallbackId::fresh(&*self.parts.dice),
+            call: visit.call.id.clone(),
+            appointment: None,
+            name: memory.name.clone(),
+            phone: memory.phone.clone().or_else(|| visit.call.caller.phone().cloned()),
+            cause: CallbackCause::Fault,
+            service: memory.service.clone(),
+            notes: memory.wish.clone(),
+            preferred_time: None,
+            priority: Priority::High,
+            due_at: now + SignedDuration::from_hours(Priority::High.hours()),
+            state: CallbackState::Pending,
+            assigned_to: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let reachable = callback.phone.is_some();
+        match self.parts.callbacks.add(visit.tenant.scope(), &callback).await {
+            Ok(kept) if reachable => Outcome::Error(Some(Promise { callback: kept.id, due: kept.due_at })),
+            Ok(_) | Err(_) => Outcome::Error(None),
+        }
+    }
+
+    fn item(&self, session: &Session<'_>, cause: CallbackCause, priority: Priority) -> Callback {
+        Callback {
+            id: CallbackId::fresh(&*self.parts.dice),
+            call: session.visit.call.id.clone(),
+            appointment: None,
+            name: session.memory.name.clone(),
+            phone: self.contact(session),
+            cause,
+            service: session.memory.service.clone(),
+            notes: None,
+            preferred_time: None,
+            priority,
+            due_at: session.now + SignedDuration::from_hours(priority.hours()),
+            state: CallbackState::Pending,
+            assigned_to: None,
+            created_at: session.now,
+            updated_at: session.now,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Give it up: one appointment of this caller, after a yes.
+
+use super::attempt::{Settled, is_open};
+use super::book::{DirectOutcome, existing};
+use super::{CancelWish, Desk, Session, Visit};
+use crate::booking::{Appointment, AppointmentState, CallbackCause, IntentKind};
+use crate::call::Caller;
+use crate::deadline::Deadline;
+use crate::ids::BookingId;
+use crate::outcome::{Change, Confirm, Missed, Outcome, Shown};
+use crate::policy::refuses_change;
+use crate::ports::{Begun, StoreError};
+
+/// What the calendar is told when the caller gives no reason; it insists on one.
+const DEFAULT_REASON: &str = "Cancelled by the caller on the phone";
+
+impl Desk {
+    pub(super) async fn cancel(&self, session: &mut Session<'_>, wish: &CancelWish) -> Result<Outcome, StoreError> {
+        if session.visit.call.caller == Caller::Anonymous {
+            return self.for_a_person(session).await;
+        }
+        let appointment = match self.meant(session, wish.booking.as_ref(), wish.date.as_deref()).await? {
+            Ok(appointment) => appointment,
+            Err(Outcome::NotFound(Missed::Appointment)) => return self.cancelled_before(session, wish).await,
+            Err(outcome) => return Ok(outcome),
+        };
+        if is_open(&appointment) {
+            return Ok(existing(&appointment).unwrap_or(Outcome::NotFound(Missed::Appointment)));
+        }
+        if let Some(denial) = refuses_change(session.tenant(), Change::Cancel, appointment.start, session.now) {
+            return Ok(Outcome::Denied { denial, slots: Vec::new() });
+        }
+        if !wish.confirm && !self.is_consent(session) {
+            return Ok(self.confirm(session, Confirm::Cancel(Shown::from(&appointment))));
+        }
+        let reason = wish.reason.as_ref().map_or(DEFAULT_REASON, |reason| reason.expose().as_str());
+        match self.give_up(session.visit, &appointment, reason, session.deadline).await? {
+            Some(Settled::Done(gone)) => Ok(Outcome::Cancelled(Shown::from(&gone))),
+            Some(Settled::Refused(_)) => {
+                let promise =
+                    self.queue(session, CallbackCause::Unsettled, Some(&appointment.service), Some(&appointment.id)).await?;
+                Ok(Outcome::TemporarilyUnavailable(promise))
+            }
+            Some(Settled::Open) | None => self.pending(session, Shown::from(&appointment), Change::Cancel).await,
+        }
+    }
+
+    /// An appointment that this caller gave up already is answered again, not done again.
+    async fn cancelled_before(&self, session: &Session<'_>, wish: &CancelWish) -> Result<Outcome, StoreError> {
+        let Some(booking) = &wish.booking else { return Ok(Outcome::NotFound(Missed::Appointment)) };
+        let before = self.parts.diary.appointment(session.tenant().scope(), booking).await?;
+        let own = before.filter(|it| it.owner.is_some() && it.owner.as_ref() == session.visit.call.caller.phone());
+        Ok(match own {
+            Some(own) if own.state == AppointmentState::Cancelled => Outcome::Cancelled(Shown::from(&own)),
+            _ => Outcome::NotFound(Missed::Appointment),
+        })
+    }
+
+    async fn give_up(
+        &self,
+        visit: &Visit,
+        appointment: &Appointment,
+        reason: &str,
+        deadline: Deadline,
+    ) -> Result<Option<Settled>, StoreError> {
+        let now = self.now();
+        let kind = IntentKind::Cancel { reason: reason.to_owned() };
+        let intent = self.fresh_intent(&visit.tenant, &appointment.id, kind, now);
+        match self.parts.diary.begin_change(visit.tenant.scope(), &intent, None, now).await? {
+            Begun::Blocked => Ok(None),
+            Begun::Yes => self.attempt_or_done(visit, appointment, &intent, deadline).await.map(Some),
+        }
+    }
+
+    /// Cancels for the tenant's own software, which may override the deadline.
+    pub async fn cancel_direct(
+        &self,
+        visit: &Visit,
+        booking: &BookingId,
+        reason: Option<&str>,
+        override_deadline: bool,
+    ) -> Result<DirectOutcome, StoreError> {
+        let tenant = &*visit.tenant;
+        let Some(appointment) = self.parts.diary.appointment(tenant.scope(), booking).await? else {
+            return Ok(DirectOutcome::NotFound);
+        };
+        match appointment.state {
+            AppointmentState::Booked => {}
+            AppointmentState::Cancelled => return Ok(DirectOutcome::Done(appointment)),
+            AppointmentState::Pending | AppointmentState::NeedsPerson => return Ok(DirectOutcome::Pending(appointment)),
+            AppointmentState::Refused => return Ok(DirectOutcome::NotFound),
+        }
+        let denial = if override_deadline { None } else { refuses_change(tenant, Change::Cancel, appointment.start, self.now()) };
+        if let Some(denial) = denial {
+            return Ok(DirectOutcome::Denied(denial));
+        }
+        let deadline = Deadline::within(self.parts.budgets.write);
+        let reason = reason.unwrap_or("Cancelled by the business");
+        Ok(match self.give_up(visit, &appointment, reason, deadline).await? {
+            Some(Settled::Done(gone)) => DirectOutcome::Done(gone),
+            Some(Settled::Open) | None => DirectOutcome::Pending(appointment),
+            Some(Settled::Refused(_)) => DirectOutcome::NotFound,
+        })
+    }
+
+    /// The appointment, for the tenant's own software.
+    pub async fn appointment(
+        &self,
+        tenant: &crate::tenant::Tenant,
+        booking: &BookingId,
+    ) -> Result<Option<Appointment>, StoreError> {
+        self.parts.diary.appointment(tenant.scope(), booking).await
+    }
+}

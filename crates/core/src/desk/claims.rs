@@ -1,0 +1,158 @@
+//! Was it asked before? A repeat of a tool call gets the first answer, also while it is being found.
+//!
+//! Kept in memory: what must survive a crash is the effect itself, and the diary knows that. A repeat
+//! that reaches another process finds the appointment there and is answered from it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::Visit;
+use super::command::{Command, Repeats};
+use crate::ids::TenantId;
+use crate::outcome::Outcome;
+
+/// A repeat without a tool call id counts as the platform's retry this long after the first answer.
+const RETRY_WINDOW: SignedDuration = SignedDuration::from_secs(5);
+/// Answers to identified tool calls are kept this long; platforms retry within seconds.
+const KEPT: SignedDuration = SignedDuration::from_mins(5);
+/// Above this many entries, old ones are swept out before another is added.
+const SWEEP_ABOVE: usize = 4096;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    tenant: TenantId,
+    call: String,
+    tool_call: Option<String>,
+    fingerprint: String,
+}
+
+struct Entry {
+    answer: watch::Receiver<Option<Outcome>>,
+    done_at: Option<Timestamp>,
+}
+
+/// The requests that run or ran a moment ago.
+#[derive(Default)]
+pub(super) struct InFlight(Mutex<HashMap<Key, Entry>>);
+
+/// Whether a request is the first of its kind.
+pub(super) enum Claim {
+    /// Do it, and say how it ended.
+    First(Ticket),
+    /// It was asked before.
+    Repeat(Running),
+}
+
+/// The duty to answer.
+pub(super) struct Ticket {
+    claims: Arc<InFlight>,
+    key: Option<Key>,
+    keep: bool,
+    answer: watch::Sender<Option<Outcome>>,
+}
+
+/// An answer that is there or will be.
+pub(super) struct Running {
+    answer: watch::Receiver<Option<Outcome>>,
+    repeat: bool,
+}
+
+impl InFlight {
+    pub(super) fn claim(self: &Arc<Self>, visit: &Visit, command: &Command, fingerprint: &str, now: Timestamp) -> Claim {
+        let (sender, receiver) = watch::channel(None);
+        // Without a call nobody knows whether two equal questions come from one person.
+        let shareable = visit.call.id.is_some() || command.writes();
+        if !shareable {
+            return Claim::First(Ticket { claims: Arc::clone(self), key: None, keep: false, answer: sender });
+        }
+        let key = Key {
+            tenant: visit.tenant.slug.clone(),
+            call: visit.call.id.as_ref().map_or_else(String::new, ToString::to_string),
+            tool_call: visit.tool_call.clone(),
+            fingerprint: fingerprint.to_owned(),
+        };
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get(&key)
+            && entry.still_answers(key.tool_call.is_some(), now)
+        {
+            return Claim::Repeat(Running { answer: entry.answer.clone(), repeat: true });
+        }
+        if entries.len() >= SWEEP_ABOVE {
+            sweep(&mut entries, now);
+        }
+        entries.insert(key.clone(), Entry { answer: receiver, done_at: None });
+        let keep = command.repeats() == Repeats::Replay;
+        Claim::First(Ticket { claims: Arc::clone(self), key: Some(key), keep, answer: sender })
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Drops what answers nobody any more, and of the rest the older half of what is done: under such a
+/// load an early retry is worth more than a late one.
+fn sweep(entries: &mut HashMap<Key, Entry>, now: Timestamp) {
+    entries.retain(|key, entry| entry.still_answers(key.tool_call.is_some(), now));
+    if entries.len() < SWEEP_ABOVE {
+        return;
+    }
+    let mut done: Vec<Timestamp> = entries.values().filter_map(|entry| entry.done_at).collect();
+    done.sort_unstable();
+    if let Some(middle) = done.get(done.len() / 2).copied() {
+        entries.retain(|_, entry| entry.done_at.is_none_or(|at| at > middle));
+    }
+}
+
+impl Entry {
+    fn still_answers(&self, identified: bool, now: Timestamp) -> bool {
+        match self.done_at {
+            // The sender is gone without an answer when its task died.
+            None => self.answer.has_changed().is_ok(),
+            Some(at) => now - at <= if identified { KEPT } else { RETRY_WINDOW },
+        }
+    }
+}
+
+impl Ticket {
+    pub(super) fn follow(&self) -> Running {
+        Running { answer: self.answer.subscribe(), repeat: false }
+    }
+
+    pub(super) fn done(mut self, outcome: Outcome, now: Timestamp) {
+        if let Some(key) = self.key.take() {
+            let mut entries = self.claims.entries();
+            if self.keep {
+                if let Some(entry) = entries.get_mut(&key) {
+                    entry.done_at = Some(now);
+                }
+            } else {
+                entries.remove(&key);
+            }
+        }
+        self.answer.send_replace(Some(outcome));
+    }
+}
+
+impl Drop for Ticket {
+    /// A task that died gives its key free, so that the next repeat is served.
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.claims.entries().remove(&key);
+        }
+    }
+}
+
+impl Running {
+    pub(super) fn is_repeat(&self) -> bool {
+        self.repeat
+    }
+
+    /// The answer; `None` when the task that was to give it died.
+    pub(super) async fn outcome(&mut self) -> Option<Outcome> {
+        self.answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone())
+    }
+}

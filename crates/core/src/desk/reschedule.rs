@@ -1,0 +1,226 @@
+//! Move it: one appointment of this caller, to one new time, as one change.
+
+use jiff::Timestamp;
+
+use super::attempt::{Settled, is_open};
+use super::book::{DirectOutcome, existing};
+use super::check::Wish;
+use super::understand::{ask, exact_time};
+use super::{Desk, MoveWish, Session, Visit};
+use crate::booking::{Appointment, AppointmentState, IntentKind};
+use crate::call::Caller;
+use crate::deadline::Deadline;
+use crate::ids::BookingId;
+use crate::outcome::{Change, Confirm, Missed, Need, Outcome, Question, Shown};
+use crate::policy::{refuses_change, refuses_start};
+use crate::ports::{Begun, Refusal, StoreError};
+use crate::sensitive::Sensitive;
+use crate::slot::Hold;
+use crate::speech::when::{DateWish, TimeWish};
+
+/// What the calendar is told when the caller gives no reason.
+const DEFAULT_REASON: &str = "Moved by the caller on the phone";
+
+impl Desk {
+    pub(super) async fn reschedule(&self, session: &mut Session<'_>, wish: &MoveWish) -> Result<Outcome, StoreError> {
+        if session.visit.call.caller == Caller::Anonymous {
+            return self.for_a_person(session).await;
+        }
+        if let Some(slot) = &wish.slot {
+            let Some(hold) = self.own_hold(session, slot).await? else { return Ok(Outcome::NotFound(Missed::Slot)) };
+            if let Some(replaced) = hold.replaces.clone() {
+                return self.move_to(session, &replaced, &hold, wish.reason.as_ref()).await;
+            }
+        }
+        let appointment = match self.meant(session, wish.booking.as_ref(), wish.date.as_deref()).await? {
+            Ok(appointment) => appointment,
+            Err(outcome) => return Ok(outcome),
+        };
+        if is_open(&appointment) {
+            return Ok(existing(&appointment).unwrap_or(Outcome::NotFound(Missed::Appointment)));
+        }
+        if let Some(denial) = refuses_change(session.tenant(), Change::Move, appointment.start, session.now) {
+            return Ok(Outcome::Denied { denial, slots: Vec::new() });
+        }
+        let new = match self.new_wish(session, wish, &appointment) {
+            Ok(new) => new,
+            Err(outcome) => return Ok(outcome),
+        };
+        if let (DateWish::On(date), Some(time)) = (&new.when.date, exact_time(&new.when.time)) {
+            let now_at = appointment.start.to_zoned_datetime(session.tenant().zone().clone());
+            if now_at.date() == *date && now_at.time() == time {
+                return Ok(Outcome::Booked { appointment: Shown::from(&appointment), already: true });
+            }
+        }
+        let agreed = wish.confirm || self.is_consent(session);
+        let held = match self.offered_at(session, &new).await? {
+            Some(hold) if agreed => Some(hold),
+            _ => None,
+        };
+        let hold = match held {
+            Some(hold) => hold,
+            None => match self.look(session, &new).await? {
+                Outcome::Available(offer) => {
+                    let hold = match &offer.slot {
+                        Some(slot) if agreed => self.own_hold(session, slot).await?,
+                        _ => None,
+                    };
+                    match hold {
+                        Some(hold) => hold,
+                        None => {
+                            let appointment = Shown::from(&appointment);
+                            return Ok(self.confirm(session, Confirm::Move { appointment, to: offer }));
+                        }
+                    }
+                }
+                other => return Ok(other),
+            },
+        };
+        self.move_to(session, &appointment.id, &hold, wish.reason.as_ref()).await
+    }
+
+    /// The new time; a time without a day is the day the appointment has.
+    fn new_wish<'a>(&self, session: &Session<'_>, wish: &MoveWish, appointment: &'a Appointment) -> Result<Wish<'a>, Outcome> {
+        let tenant = session.tenant();
+        let mut when = session.new_when(&wish.to).map_err(|question| {
+            let need = match &question {
+                Question::NotUnderstood(need) => *need,
+                _ => Need::NewDate,
+            };
+            ask(&[need], question)
+        })?;
+        if when.date == DateWish::Any {
+            match when.time {
+                TimeWish::Any => return Err(ask(&[Need::NewDate, Need::NewTime], Question::Missing(Need::NewDate))),
+                TimeWish::At(_) | TimeWish::Window { .. } => {
+                    when.date = DateWish::On(appointment.start.to_zoned_datetime(tenant.zone().clone()).date());
+                }
+                TimeWish::Earliest => {}
+            }
+        }
+        let Some(service) = tenant.service(&appointment.service).cloned() else {
+            return Err(Outcome::NotFound(Missed::Service(tenant.services.iter().map(|it| it.name.clone()).collect())));
+        };
+        let staff = appointment.staff.as_deref().and_then(|name| tenant.staff_member(name)).cloned();
+        Ok(Wish { service, staff, when, replaces: Some(appointment) })
+    }
+
+    /// Moves the appointment to a held time.
+    pub(super) async fn move_to(
+        &self,
+        session: &mut Session<'_>,
+        booking: &BookingId,
+        hold: &Hold,
+        reason: Option<&Sensitive<String>>,
+    ) -> Result<Outcome, StoreError> {
+        let appointment = match self.meant(session, Some(booking), None).await? {
+            Ok(appointment) => appointment,
+            Err(outcome) => return Ok(outcome),
+        };
+        if appointment.start == hold.start {
+            return Ok(Outcome::Booked { appointment: Shown::from(&appointment), already: true });
+        }
+        if is_open(&appointment) {
+            return Ok(existing(&appointment).unwrap_or(Outcome::NotFound(Missed::Appointment)));
+        }
+        if let Some(denial) = refuses_change(session.tenant(), Change::Move, appointment.start, session.now) {
+            return Ok(Outcome::Denied { denial, slots: Vec::new() });
+        }
+        let held =
+            hold.until > session.now && self.parts.diary.renew_hold(session.tenant().scope(), &hold.id, session.now).await?;
+        if !held {
+            return self.look_again(session, hold).await;
+        }
+        let reason = reason.map_or(DEFAULT_REASON, |reason| reason.expose().as_str());
+        match self.change_to(session.visit, &appointment, hold, reason, session.deadline, session.now).await? {
+            None => Ok(Outcome::Taken(Vec::new())),
+            Some(Settled::Done(moved)) => Ok(Outcome::Rescheduled { appointment: Shown::from(&moved), from: appointment.start }),
+            Some(Settled::Refused(_)) => {
+                let Outcome::Available(offer) = self.look_again(session, hold).await? else {
+                    return Ok(Outcome::Taken(Vec::new()));
+                };
+                Ok(Outcome::Taken(vec![offer]))
+            }
+            Some(Settled::Open) => {
+                let shown = Shown { start: hold.start, end: hold.end, ..Shown::from(&appointment) };
+                self.pending(session, shown, Change::Move).await
+            }
+        }
+    }
+
+    /// Writes the intent to move and carries it out; `None` when the time or the appointment is in use.
+    async fn change_to(
+        &self,
+        visit: &Visit,
+        appointment: &Appointment,
+        hold: &Hold,
+        reason: &str,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<Option<Settled>, StoreError> {
+        let kind = IntentKind::Move {
+            start: hold.start,
+            end: hold.end,
+            busy: hold.busy.clone(),
+            resource: hold.resource.clone(),
+            staff: hold.staff.clone(),
+            reason: reason.to_owned(),
+        };
+        let intent = self.fresh_intent(&visit.tenant, &appointment.id, kind, now);
+        match self.parts.diary.begin_change(visit.tenant.scope(), &intent, Some(&hold.id), now).await? {
+            Begun::Blocked => Ok(None),
+            Begun::Yes => self.attempt_or_done(visit, appointment, &intent, deadline).await.map(Some),
+        }
+    }
+
+    /// Moves for the tenant's own software, which may override the deadline.
+    pub async fn move_direct(
+        &self,
+        visit: &Visit,
+        booking: &BookingId,
+        start: Timestamp,
+        reason: Option<&str>,
+        override_deadline: bool,
+    ) -> Result<DirectOutcome, StoreError> {
+        let now = self.now();
+        let tenant = &*visit.tenant;
+        let Some(appointment) = self.parts.diary.appointment(tenant.scope(), booking).await? else {
+            return Ok(DirectOutcome::NotFound);
+        };
+        match appointment.state {
+            AppointmentState::Booked => {}
+            AppointmentState::Pending => return Ok(DirectOutcome::Pending(appointment)),
+            AppointmentState::Cancelled | AppointmentState::Refused | AppointmentState::NeedsPerson => {
+                return Ok(DirectOutcome::NotFound);
+            }
+        }
+        if appointment.start == start {
+            return Ok(DirectOutcome::Done(appointment));
+        }
+        let denial = if override_deadline { None } else { refuses_change(tenant, Change::Move, appointment.start, now) };
+        if let Some(denial) = denial {
+            return Ok(DirectOutcome::Denied(denial));
+        }
+        let Some(service) = tenant.service(&appointment.service).cloned() else { return Ok(DirectOutcome::NotFound) };
+        let staff = appointment.staff.as_deref().and_then(|name| tenant.staff_member(name)).cloned();
+        if let Some(denial) = refuses_start(tenant, staff.as_ref(), start, service.duration(), visit.hours, now) {
+            return Ok(DirectOutcome::Denied(denial));
+        }
+        let deadline = Deadline::within(self.parts.budgets.write);
+        let Some(hold) = self.direct_hold(visit, &service, staff.as_ref(), start, Some(&appointment), deadline).await? else {
+            return Ok(DirectOutcome::Taken);
+        };
+        let reason = reason.unwrap_or("Moved by the business");
+        Ok(match self.change_to(visit, &appointment, &hold, reason, deadline, now).await? {
+            None | Some(Settled::Refused(Refusal::Taken | Refusal::OutOfBounds)) => DirectOutcome::Taken,
+            Some(Settled::Refused(_)) => DirectOutcome::NotFound,
+            Some(Settled::Done(moved)) => DirectOutcome::Done(moved),
+            Some(Settled::Open) => DirectOutcome::Pending(appointment),
+        })
+    }
+
+    /// Whether this very request was answered with a question before, and comes again.
+    pub(super) fn is_consent(&self, session: &Session<'_>) -> bool {
+        session.memory.awaiting.as_ref().is_some_and(|awaiting| awaiting.fingerprint == session.fingerprint)
+    }
+}

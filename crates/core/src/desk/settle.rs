@@ -1,0 +1,87 @@
+//! Settling what the calendar left open, without anybody asking; and the truth about it for those
+//! who do.
+
+use std::time::Duration;
+
+use super::attempt::LEASE;
+use super::offers::join_all;
+use super::{Desk, Session, Visit};
+use crate::booking::{AppointmentState, CallbackCause, IntentState};
+use crate::deadline::Deadline;
+use crate::outcome::{Change, Outcome, Promise, Shown};
+use crate::ports::StoreError;
+
+/// How many intents one round takes on.
+const PER_ROUND: u32 = 20;
+/// How often somebody who waits looks.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+impl Desk {
+    /// One round: takes what is due and carries it out. Returns how many were taken.
+    pub async fn settle_due(&self) -> Result<usize, StoreError> {
+        let due = self.parts.diary.take_due(self.now(), LEASE, PER_ROUND).await?;
+        let count = due.len();
+        let work = due.into_iter().map(|(tenant, intent)| async move {
+            // A tenant that was removed keeps its rows; nobody may use its calendar any more.
+            match self.parts.directory.tenant(&tenant) {
+                Some(tenant) => self.carry_out(&tenant, &intent).await.map(|_| ()),
+                None => Ok(()),
+            }
+        });
+        // All at once: one calendar that hangs keeps nobody else's intents waiting. One that fails here
+        // keeps its lease and comes up again.
+        let results = join_all(work.collect()).await;
+        results.into_iter().collect::<Result<(), StoreError>>()?;
+        Ok(count)
+    }
+
+    /// Puts a change that was not confirmed in time on the list, unless it was settled meanwhile.
+    pub(super) async fn pending(&self, session: &Session<'_>, shown: Shown, change: Change) -> Result<Outcome, StoreError> {
+        let promise = self.queue(session, CallbackCause::Provisional, Some(&shown.service), Some(&shown.booking)).await?;
+        match self.current(session.visit, &shown, change).await? {
+            Some(outcome) => {
+                self.parts.callbacks.resolve(session.tenant().scope(), Some(&shown.booking), None, None, session.now).await?;
+                Ok(outcome)
+            }
+            None => Ok(Outcome::Pending { appointment: shown, change, promise }),
+        }
+    }
+
+    /// A repeat of a request whose answer was "pending" hears how it is by now, waiting for its own
+    /// budget if need be.
+    pub(super) async fn truth_about(&self, visit: &Visit, shown: Shown, change: Change, promise: Option<Promise>) -> Outcome {
+        let deadline = Deadline::within(self.parts.budgets.write);
+        loop {
+            match self.current(visit, &shown, change).await {
+                Ok(Some(outcome)) => return outcome,
+                Ok(None) | Err(_) if deadline.remaining() <= LOOK_EVERY * 2 => {
+                    return Outcome::Pending { appointment: shown, change, promise };
+                }
+                Ok(None) | Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
+    async fn current(&self, visit: &Visit, shown: &Shown, change: Change) -> Result<Option<Outcome>, StoreError> {
+        let scope = visit.tenant.scope();
+        let Some(appointment) = self.parts.diary.appointment(scope, &shown.booking).await? else { return Ok(None) };
+        let now_shown = Shown::from(&appointment);
+        match change {
+            Change::Book => Ok(match appointment.state {
+                AppointmentState::Booked => Some(Outcome::Booked { appointment: now_shown, already: false }),
+                AppointmentState::Refused => Some(Outcome::Taken(Vec::new())),
+                AppointmentState::Cancelled => Some(Outcome::Cancelled(now_shown)),
+                AppointmentState::Pending | AppointmentState::NeedsPerson => None,
+            }),
+            Change::Move | Change::Cancel => {
+                let intent = self.parts.diary.intent_of(scope, &shown.booking).await?;
+                Ok(match intent.map(|intent| intent.state) {
+                    Some(IntentState::Done) if change == Change::Cancel => Some(Outcome::Cancelled(now_shown)),
+                    Some(IntentState::Done) => Some(Outcome::Rescheduled { appointment: now_shown, from: shown.start }),
+                    Some(IntentState::Refused | IntentState::Watched) => Some(Outcome::Taken(Vec::new())),
+                    Some(IntentState::Open | IntentState::HandedOver) | None => None,
+                })
+            }
+        }
+    }
+}

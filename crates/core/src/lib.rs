@@ -1,0 +1,27 @@
+//! The domain: what a call, a slot, a hold and a booking are, and the rules between them.
+//!
+//! Reading order: [`ids`] and [`sensitive`] are the small words; [`tenant`] is who is asking;
+//! [`call`] is the conversation; [`slot`] and [`booking`] are what is given away; [`speech`] is what
+//! callers say and [`reply`] what they hear; [`ports`] is what the desk needs of the world; [`desk`]
+//! holds the use cases, one file each; [`outcome`] is everything a use case may end in.
+//!
+//! **Architecture invariant:** this crate performs no I/O. It names no HTTP framework, no SQL and no
+//! file; of tokio it uses clocks, channels and tasks only.
+
+pub mod booking;
+pub mod call;
+pub mod clock;
+pub mod deadline;
+pub mod desk;
+pub mod holidays;
+pub mod hours;
+pub mod ids;
+pub mod outcome;
+pub mod policy;
+pub mod ports;
+pub mod reply;
+pub mod sensitive;
+pub mod slot;
+pub mod speech;
+pub mod spoken;
+pub mod tenant;

@@ -1,0 +1,198 @@
+//! What is free: lines of work, free stretches on them, and holds on those.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BookingId, CallId, SlotId};
+use crate::tenant::{CalendarKind, Service, Tenant};
+
+/// How long a hold lives: longer than callers take to say yes.
+pub const HOLD_TTL: SignedDuration = SignedDuration::from_mins(5);
+/// How many holds one call may have at a time.
+pub const HOLDS_PER_CALL: usize = 3;
+
+/// What can serve one customer at a time: a person, or a place in a pool of nameless ones.
+/// Overlapping use of one resource is what the database forbids.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Resource(String);
+
+impl Resource {
+    /// A named person.
+    pub fn staff(name: &str) -> Self {
+        Self(format!("staff:{name}"))
+    }
+
+    /// The only, nameless person of a tenant without staff.
+    pub fn house() -> Self {
+        Self("house".to_owned())
+    }
+
+    /// Place `lane` (from 0) of those who share a Cal.com event type.
+    pub fn pool(event_type: i64, lane: usize) -> Self {
+        Self(format!("pool:{event_type}:{lane}"))
+    }
+
+    /// As stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As read back from the store.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// One way of serving a service: a person with an own calendar, or the shared one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Who, where one person is certain.
+    pub staff: Option<String>,
+    /// What is blocked; several are alternatives, any one of them is enough.
+    pub resources: Vec<Resource>,
+    /// The Cal.com event type asked and booked; `None` on the built-in calendar.
+    pub event_type: Option<i64>,
+}
+
+impl Line {
+    /// The ways of serving `service`, by `staff` if one is named. Empty when nobody can: a person who
+    /// has neither an own event type nor the shared one to himself is not bookable by name.
+    pub fn of(tenant: &Tenant, service: &Service, staff: Option<&str>) -> Vec<Self> {
+        let lines = match tenant.calendar {
+            CalendarKind::Builtin => Self::builtin(tenant, service),
+            CalendarKind::Calcom { .. } => Self::calcom(tenant, service),
+        };
+        match staff {
+            None => lines,
+            Some(name) => lines.into_iter().filter(|line| line.staff.as_deref() == Some(name)).collect(),
+        }
+    }
+
+    fn builtin(tenant: &Tenant, service: &Service) -> Vec<Self> {
+        if tenant.staff.is_empty() {
+            return vec![Self { staff: None, resources: vec![Resource::house()], event_type: None }];
+        }
+        tenant
+            .staff_for(service)
+            .map(|staff| Self {
+                staff: Some(staff.name.clone()),
+                resources: vec![Resource::staff(&staff.name)],
+                event_type: None,
+            })
+            .collect()
+    }
+
+    fn calcom(tenant: &Tenant, service: &Service) -> Vec<Self> {
+        let mut lines = Vec::new();
+        let mut sharing = Vec::new();
+        for staff in tenant.staff_for(service) {
+            match staff.calcom_event_types.get(&service.name) {
+                Some(event_type) => lines.push(Self {
+                    staff: Some(staff.name.clone()),
+                    resources: vec![Resource::staff(&staff.name)],
+                    event_type: Some(*event_type),
+                }),
+                None => sharing.push(staff),
+            }
+        }
+        if let Some(event_type) = service.calcom_event_type_id {
+            match sharing.as_slice() {
+                // Everybody has an own event type, or nobody is named at all.
+                [] if lines.is_empty() => {
+                    lines.push(Self { staff: None, resources: vec![Resource::pool(event_type, 0)], event_type: Some(event_type) })
+                }
+                [] => {}
+                [only] if lines.is_empty() => lines.push(Self {
+                    staff: Some(only.name.clone()),
+                    resources: vec![Resource::staff(&only.name)],
+                    event_type: Some(event_type),
+                }),
+                several => lines.push(Self {
+                    staff: None,
+                    resources: (0..several.len()).map(|lane| Resource::pool(event_type, lane)).collect(),
+                    event_type: Some(event_type),
+                }),
+            }
+        }
+        lines
+    }
+}
+
+/// A start that a calendar says is free on a line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FreeStart {
+    /// When it would begin.
+    pub start: Timestamp,
+    /// Index into the lines that were asked.
+    pub line: usize,
+}
+
+/// A slot that is kept for one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The opaque token that the voice agent passes back.
+    pub id: SlotId,
+    /// The call that owns it; `None` for a request without a call, which any request may use.
+    pub call: Option<CallId>,
+    /// Exact name of the service.
+    pub service: String,
+    /// Who, where known.
+    pub staff: Option<String>,
+    /// What it blocks.
+    pub resource: Resource,
+    /// The Cal.com event type to book.
+    pub event_type: Option<i64>,
+    /// When it begins.
+    pub start: Timestamp,
+    /// When it ends for the customer.
+    pub end: Timestamp,
+    /// The stretches that are blocked, with buffers; more than one for a composite service.
+    pub busy: Vec<(Timestamp, Timestamp)>,
+    /// When the hold ends by itself.
+    pub until: Timestamp,
+    /// The caller's own appointment that this slot would replace, and may overlap.
+    pub replaces: Option<BookingId>,
+}
+
+/// A hold that is asked for; the store decides which of `line.resources` it gets.
+#[derive(Debug, Clone)]
+pub struct HoldWish {
+    /// The token to give it.
+    pub id: SlotId,
+    /// The service.
+    pub service: String,
+    /// The line it is on.
+    pub line: Line,
+    /// When it begins.
+    pub start: Timestamp,
+    /// When it ends for the customer.
+    pub end: Timestamp,
+    /// The stretches to block.
+    pub busy: Vec<(Timestamp, Timestamp)>,
+    /// The caller's own appointment that it may overlap.
+    pub replaces: Option<BookingId>,
+}
+
+/// The stretches that `service` keeps busy when it begins at `start`: buffers around it, gaps free.
+pub fn busy_stretches(service: &Service, start: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    let minutes = |count: u32| SignedDuration::from_mins(i64::from(count));
+    let (before, after) = (minutes(service.buffer_before), minutes(service.buffer_after));
+    if service.segments.is_empty() {
+        return vec![(start - before, start + service.duration() + after)];
+    }
+    let mut stretches = Vec::with_capacity(service.segments.len());
+    let mut at = start;
+    for segment in &service.segments {
+        let end = at + minutes(segment.minutes);
+        stretches.push((at, end));
+        at = end + minutes(segment.gap_after);
+    }
+    if let Some(first) = stretches.first_mut() {
+        first.0 -= before;
+    }
+    if let Some(last) = stretches.last_mut() {
+        last.1 += after;
+    }
+    stretches
+}
