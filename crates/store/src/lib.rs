@@ -1,0 +1,13 @@
+//! What must never be lost: SQLite behind the ports of the core.
+//!
+//! One writer, several readers, write-ahead log. A transaction that carries a promise to a caller is
+//! on the disk before it is acknowledged (`sqlite::Durability`); what only helps a conversation along
+//! may be lost with the power, not with the process.
+
+mod rows;
+mod sqlite;
+mod vault;
+
+pub use sqlite::tenants::{Applied, KeyIssued, Revision};
+pub use sqlite::{SqliteStore, StoreSettings};
+pub use vault::{MasterKey, VaultError};

@@ -1,0 +1,172 @@
+//! Durability, scope and secrecy.
+
+use frontdesk_core::booking::{AppointmentState, Callback, CallbackCause, CallbackState, Priority};
+use frontdesk_core::call::{CallContext, CallState, Caller};
+use frontdesk_core::ids::{CallId, CallbackId, SlotId};
+use frontdesk_core::ports::{Begun, CallbackFilter, Callbacks as _, Calls as _, Diary as _, Settlement, VoiceEvent};
+use frontdesk_core::sensitive::{Secret, Sensitive};
+use frontdesk_core::slot::Resource;
+use frontdesk_core::tenant::{Tenant, TenantSecrets};
+use jiff::SignedDuration;
+
+use crate::house::{Stored, at, beginning, call, phone, tenant, wish};
+
+#[tokio::test]
+async fn what_was_begun_is_there_after_a_restart_and_is_taken_up_once() {
+    let stored = Stored::open().await;
+    let salon = tenant("salon");
+    let wanted = beginning("1", &Resource::house(), 600, 60, None, false);
+    let begun = stored.store.begin(salon.scope(), &wanted, at(0)).await.expect("answered");
+    assert_eq!(begun, Begun::Yes);
+    let stored = stored.reopened().await;
+    let found = stored.store.appointment(salon.scope(), &wanted.appointment.id).await.expect("read").expect("there");
+    assert_eq!(found.state, AppointmentState::Pending);
+    let lease = SignedDuration::from_secs(30);
+    let due = stored.store.take_due(at(1), lease, 10).await.expect("taken");
+    assert_eq!(due, [(salon.slug.clone(), wanted.intent.id.clone())]);
+    assert!(stored.store.take_due(at(1), lease, 10).await.expect("taken").is_empty(), "somebody works on it");
+    assert_eq!(stored.store.take_due(at(2), lease, 10).await.expect("taken").len(), 1, "its worker is gone");
+    stored
+        .store
+        .settle(salon.scope(), &wanted.intent.id, &Settlement::Done { uid: Some("u1".into()), staff: None }, at(2))
+        .await
+        .expect("settled");
+    assert!(stored.store.take_due(at(20), lease, 10).await.expect("taken").is_empty());
+}
+
+#[tokio::test]
+async fn two_tenants_share_nothing_but_the_file() {
+    let stored = Stored::open().await;
+    let (one, other) = (tenant("one"), tenant("other"));
+    let resource = Resource::staff("Emma");
+    let held = stored.store.hold(one.scope(), Some(&call(1)), &[wish("s_1", &resource, 600, 60)], 3, at(0)).await.expect("held");
+    assert_eq!(held.len(), 1);
+    assert!(stored.store.find_hold(other.scope(), &SlotId::new("s_1")).await.expect("read").is_none());
+    assert!(stored.store.busy(other.scope(), at(0), at(2000), at(0)).await.expect("read").is_empty());
+    let same =
+        stored.store.hold(other.scope(), Some(&call(1)), &[wish("s_2", &resource, 600, 60)], 3, at(0)).await.expect("held");
+    assert_eq!(same.len(), 1, "the same person's name in another business is another person");
+    let wanted = beginning("1", &resource, 600, 60, Some(SlotId::new("s_1")), true);
+    assert_eq!(stored.store.begin(one.scope(), &wanted, at(0)).await.expect("answered"), Begun::Yes);
+    assert!(stored.store.appointment(other.scope(), &wanted.appointment.id).await.expect("read").is_none());
+    assert!(stored.store.intent(other.scope(), &wanted.intent.id).await.expect("read").is_none());
+}
+
+#[tokio::test]
+async fn a_hold_of_another_call_keeps_the_time_until_it_ends() {
+    let stored = Stored::open().await;
+    let salon = tenant("salon");
+    let hold = async |who: u8, id: &str, minute: i64| {
+        let wishes = [wish(id, &Resource::house(), 600, 60)];
+        stored.store.hold(salon.scope(), Some(&call(who)), &wishes, 3, at(minute)).await.expect("answered").len()
+    };
+    assert_eq!(hold(1, "s_1", 0).await, 1);
+    assert_eq!(hold(2, "s_2", 4).await, 0);
+    assert_eq!(hold(2, "s_3", 6).await, 1, "five minutes are over");
+    let renewed = stored.store.renew_hold(salon.scope(), &SlotId::new("s_1"), at(6)).await.expect("answered");
+    assert!(!renewed, "what somebody else holds by now is lost");
+}
+
+#[tokio::test]
+async fn a_call_is_one_in_any_order_of_its_events() {
+    let names = ["call_started", "call_ended", "call_analyzed"];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+        let stored = Stored::open().await;
+        let salon = tenant("salon");
+        let context = CallContext { id: Some(call(1)), caller: Caller::Known(phone()), ..CallContext::none() };
+        for index in order {
+            let event = VoiceEvent {
+                name: names[index].to_owned(),
+                call: call(1),
+                started_at: Some(at(1)),
+                ended_at: (index > 0).then(|| at(5)),
+                disconnection_reason: None,
+                kept: "{}".to_owned(),
+                digest: index.to_string(),
+            };
+            assert!(stored.store.apply(salon.scope(), &context, &event, at(6)).await.expect("applied"), "{order:?}");
+            assert!(
+                !stored.store.apply(salon.scope(), &context, &event, at(7)).await.expect("applied"),
+                "a replay changes nothing"
+            );
+        }
+        let calls = stored.store.list(salon.scope(), 10).await.expect("read");
+        assert_eq!(calls.len(), 1);
+        assert_eq!(
+            (calls[0].state, calls[0].started_at, calls[0].ended_at),
+            (CallState::Analyzed, at(1), Some(at(5))),
+            "{order:?}"
+        );
+    }
+}
+
+fn callback(id: &str, from: Option<CallId>) -> Callback {
+    Callback {
+        id: CallbackId::new(id),
+        call: from,
+        appointment: None,
+        name: Some(Sensitive::new("Ada".to_owned())),
+        phone: Some(phone()),
+        cause: CallbackCause::NothingFree,
+        service: Some("cut".to_owned()),
+        notes: None,
+        preferred_time: None,
+        priority: Priority::Normal,
+        due_at: at(600),
+        state: CallbackState::Pending,
+        assigned_to: None,
+        created_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+#[tokio::test]
+async fn the_same_wish_is_one_work_item_and_ends_when_it_is_met() {
+    let stored = Stored::open().await;
+    let salon = tenant("salon");
+    let first = stored.store.add(salon.scope(), &callback("c_1", Some(call(1)))).await.expect("added");
+    let second = stored.store.add(salon.scope(), &callback("c_2", Some(call(1)))).await.expect("added");
+    assert_eq!(first.id, second.id);
+    let open = CallbackFilter { open_only: true, limit: 10, ..CallbackFilter::default() };
+    assert_eq!(stored.store.callbacks(salon.scope(), &open).await.expect("read").len(), 1);
+    stored.store.resolve(salon.scope(), None, Some(&call(1)), None, at(1)).await.expect("resolved");
+    assert!(stored.store.callbacks(salon.scope(), &open).await.expect("read").is_empty());
+    let kept = stored.store.callback(salon.scope(), &first.id).await.expect("read").expect("kept");
+    assert_eq!(kept.state, CallbackState::Resolved);
+}
+
+#[tokio::test]
+async fn secrets_lie_encrypted_and_an_unset_one_keeps_what_was_stored() {
+    let stored = Stored::open().await;
+    let secrets = TenantSecrets { retell_api_key: Some(Secret::new("key_very_secret")), ..TenantSecrets::default() };
+    let with = Tenant { secrets, ..tenant("salon") };
+    stored.store.apply_tenants(std::slice::from_ref(&with), "anna", false, at(0)).await.expect("applied");
+    let changed = Tenant { name: "Salon Emma".to_owned(), ..tenant("salon") };
+    stored.store.apply_tenants(std::slice::from_ref(&changed), "anna", false, at(1)).await.expect("applied");
+    let stored = stored.reopened().await;
+    let found = stored.store.tenants().await.expect("read");
+    assert_eq!(found[0].name, "Salon Emma");
+    assert_eq!(found[0].secrets.retell_api_key.as_ref().map(Secret::expose), Some("key_very_secret"));
+    for suffix in ["", "-wal"] {
+        let file = format!("{}{suffix}", stored.file().display());
+        let bytes = std::fs::read(file).unwrap_or_default();
+        assert!(!bytes.windows(15).any(|window| window == b"key_very_secret"), "in the clear");
+    }
+}
+
+#[tokio::test]
+async fn two_keys_live_while_one_is_replaced() {
+    let stored = Stored::open().await;
+    let salon = tenant("salon");
+    let first = stored.store.apply_tenants(std::slice::from_ref(&salon), "anna", false, at(0)).await.expect("applied");
+    let first = first[0].key.as_ref().expect("a new tenant's key").key.expose().to_owned();
+    let second = stored.store.rotate_key(&salon.slug, SignedDuration::from_hours(1), at(0)).await.expect("rotated");
+    let second = second.key.expose().to_owned();
+    let owner =
+        async |key: &str, minute: i64| stored.store.key_owner(key, at(minute)).await.expect("answered").map(|(slug, _)| slug);
+    assert_eq!(owner(&first, 59).await, Some(salon.slug.clone()));
+    assert_eq!(owner(&second, 59).await, Some(salon.slug.clone()));
+    assert_eq!(owner(&first, 61).await, None);
+    assert_eq!(owner(&second, 61).await, Some(salon.slug.clone()));
+    assert_eq!(owner("fd_unknown", 1).await, None);
+}
