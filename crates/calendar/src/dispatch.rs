@@ -1,0 +1,91 @@
+//! The calendar of each tenant: the only place that looks at the kind.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use frontdesk_core::clock::Clock;
+use frontdesk_core::deadline::Deadline;
+use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewBooking, SlotAsk};
+use frontdesk_core::tenant::{CalendarKind, Scope, Tenant};
+
+use crate::builtin::BuiltinCalendar;
+use crate::cached::Cached;
+use crate::calcom::{CalCom, OpenError};
+
+/// All calendars behind one port.
+pub struct Calendars {
+    builtin: BuiltinCalendar,
+    calcom: Cached,
+}
+
+/// The calendars as the service runs them: the built-in one, and Cal.com with a memory.
+///
+/// # Errors
+/// When the HTTP client cannot be set up, such as on a host without root certificates.
+pub fn open(clock: Arc<dyn Clock>) -> Result<Arc<Calendars>, OpenError> {
+    let calcom = CalCom::open(Arc::clone(&clock))?;
+    Ok(Arc::new(Calendars::over(Arc::new(calcom), clock)))
+}
+
+// === impl Calendars ===
+
+impl Calendars {
+    /// Puts the memory over `calcom`, which may itself be guarded by limits or a breaker: what is
+    /// answered from memory then costs neither.
+    pub fn over(calcom: Arc<dyn Calendar>, clock: Arc<dyn Clock>) -> Self {
+        Self { builtin: BuiltinCalendar, calcom: Cached::over(calcom, clock) }
+    }
+
+    /// Drops what is remembered of a tenant's free times: something has changed them.
+    pub fn forget(&self, scope: Scope<'_>) {
+        self.calcom.forget(scope);
+    }
+
+    fn of(&self, tenant: &Tenant) -> &dyn Calendar {
+        match tenant.calendar {
+            CalendarKind::Builtin => &self.builtin,
+            CalendarKind::Calcom { .. } => &self.calcom,
+        }
+    }
+}
+
+#[async_trait]
+impl Calendar for Calendars {
+    async fn slots(&self, tenant: &Tenant, ask: &SlotAsk<'_>, deadline: Deadline) -> Result<Free, CalendarError> {
+        self.of(tenant).slots(tenant, ask, deadline).await
+    }
+
+    async fn create(&self, tenant: &Tenant, new: &NewBooking, deadline: Deadline) -> Result<CalendarBooking, CalendarError> {
+        self.of(tenant).create(tenant, new, deadline).await
+    }
+
+    async fn find(
+        &self,
+        tenant: &Tenant,
+        wanted: &NewBooking,
+        deadline: Deadline,
+    ) -> Result<Option<CalendarBooking>, CalendarError> {
+        self.of(tenant).find(tenant, wanted, deadline).await
+    }
+
+    async fn get(&self, tenant: &Tenant, uid: &str, deadline: Deadline) -> Result<Option<CalendarBooking>, CalendarError> {
+        self.of(tenant).get(tenant, uid, deadline).await
+    }
+
+    async fn reschedule(
+        &self,
+        tenant: &Tenant,
+        uid: &str,
+        start: Timestamp,
+        reason: &str,
+        deadline: Deadline,
+    ) -> Result<CalendarBooking, CalendarError> {
+        self.of(tenant).reschedule(tenant, uid, start, reason, deadline).await
+    }
+
+    async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError> {
+        self.of(tenant).cancel(tenant, uid, reason, deadline).await
+    }
+}

@@ -1,0 +1,14 @@
+//! The calendars: Cal.com and the built-in one behind the core's calendar port.
+//!
+//! Reading order: [`Calendars`] picks the calendar of a tenant, [`CalCom`] speaks to Cal.com,
+//! [`Cached`] remembers what it said, [`BuiltinCalendar`] needs nobody. Their JSON never leaves here.
+
+mod builtin;
+mod cached;
+mod calcom;
+mod dispatch;
+
+pub use builtin::BuiltinCalendar;
+pub use cached::Cached;
+pub use calcom::{CalCom, OpenError};
+pub use dispatch::{Calendars, open};

@@ -1,0 +1,11 @@
+//! The calendars from outside: against a scripted Cal.com on a local port, and on their own.
+
+mod bookings;
+mod builtin;
+mod cache;
+mod deadlines;
+mod double;
+mod lookups;
+mod people;
+mod refusals;
+mod slots;
