@@ -1,0 +1,24 @@
+//! The edge: routes, dialects of the voice platforms, problem details.
+//!
+//! A request is recognised (whose is it, by signature or key), parsed into a command, served by the
+//! desk, and said in the caller's dialect. Raw JSON exists only in this crate; past it there are types.
+
+mod admin;
+mod answer;
+mod arguments;
+mod calcom_events;
+mod callbacks;
+mod edge;
+mod health;
+mod layers;
+mod legacy;
+mod openapi;
+mod problem;
+mod rest;
+mod retell;
+mod routes;
+
+pub use edge::{AdminKey, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Peer, Recognition, Settings};
+pub use retell::signature::{Signed, sign, verify};
+pub use retell::tools::tool_definitions;
+pub use routes::app;

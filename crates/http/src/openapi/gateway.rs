@@ -1,0 +1,142 @@
+//! The operations of voice platforms, calendars, probes and operators.
+
+use serde_json::{Value, json};
+
+use super::{Operation, Who};
+use crate::problem::Code;
+
+const SIGNED: &[Code] = &[Code::Unauthorized, Code::MalformedJson, Code::PayloadTooLarge, Code::Internal];
+const OPERATOR: &[Code] = &[Code::Unauthorized, Code::NotFound, Code::Internal];
+
+pub(super) fn operations() -> Vec<Operation> {
+    let mut all = voice();
+    all.extend(calendar());
+    all.extend(health());
+    all.extend(admin());
+    all
+}
+
+fn spoken() -> Value {
+    json!({
+        "success": true,
+        "status": "available",
+        "message": "Am Freitag, den 13. März um 14 Uhr ist frei. Soll ich das buchen?",
+        "slots": [{
+            "slot_id": "s_0000000000000000000000000a",
+            "start": "2026-03-13T14:00:00+01:00",
+            "end": "2026-03-13T14:55:00+01:00",
+            "service": "Herrenhaarschnitt",
+            "staff": "Emma",
+            "spoken": "Freitag, den 13. März um 14 Uhr",
+            "held_until": "2026-03-12T10:05:00+01:00",
+        }],
+        "next_action": "confirm_with_caller",
+        "request_id": "01j0example",
+    })
+}
+
+fn voice() -> Vec<Operation> {
+    const SAID: &str = "Once the signature is believed every outcome is 200 with a sentence to speak: the caller is on the line.";
+    let call =
+        json!({ "call_id": "call_1", "agent_id": "agent_salon", "from_number": "+491701234567", "to_number": "+4930111111" });
+    let arguments = json!({ "service": "Herrenhaarschnitt", "date": "Freitag", "time": "14 Uhr" });
+    vec![
+        Operation::new("voice", "post", "/api/t/{tenant}/retell/functions", "callFunction", "A function of a voice agent")
+            .about(SAID)
+            .by(Who::Retell)
+            .takes("FunctionCall", json!({ "name": "check_availability", "args": arguments, "call": call }))
+            .answers("200", "What to say", "Spoken", spoken())
+            .fails(SIGNED),
+        Operation::new(
+            "voice",
+            "post",
+            "/api/t/{tenant}/retell/functions/{name}",
+            "callFunctionByName",
+            "A function of a voice agent, named in the address",
+        )
+        .about("The body is the arguments alone, or the whole envelope.")
+        .by(Who::Retell)
+        .takes("FunctionArguments", arguments)
+        .answers("200", "What to say", "Spoken", spoken())
+        .fails(SIGNED),
+        Operation::new("voice", "post", "/api/t/{tenant}/retell/events", "reportCall", "An event of the voice platform")
+            .about("call_started, call_ended and call_analyzed are stored once; call_inbound is answered with dynamic variables before the first word.")
+            .by(Who::Retell)
+            .takes("VoiceEvent", json!({ "event": "call_started", "call": call }))
+            .answers("200", "Taken down, or the dynamic variables", "Anything", json!({ "received": true }))
+            .fails(SIGNED),
+    ]
+}
+
+fn calendar() -> Vec<Operation> {
+    vec![
+        Operation::new("calendar", "get", "/api/t/{tenant}/calcom/events", "pingCalendarEvents", "Whether somebody is there")
+            .answers("200", "Yes", "Anything", json!({ "ping": "ok" })),
+        Operation::new("calendar", "post", "/api/t/{tenant}/calcom/events", "reportCalendar", "An event of Cal.com")
+            .by(Who::Calcom)
+            .takes("CalendarEvent", json!({ "triggerEvent": "BOOKING_CANCELLED", "payload": { "uid": "abc" } }))
+            .answers("200", "Taken down", "Anything", json!({ "received": true, "status": "processed" }))
+            .fails(&[Code::Unauthorized, Code::PayloadTooLarge, Code::Internal]),
+    ]
+}
+
+fn health() -> Vec<Operation> {
+    let state = json!({ "status": "healthy", "version": "0.1.0", "build": "unknown", "timestamp": "2026-03-12T09:00:00Z" });
+    let with =
+        |path, id, summary, about| {
+            Operation::new("health", "get", path, id, summary)
+                .about(about)
+                .answers("200", "Serves", "Health", state.clone())
+                .answers("503", "Cannot serve", "Health", state.clone())
+        };
+    let probe = |path, id, summary| Operation::new("health", "get", path, id, summary).about("Plain text.");
+    vec![
+        with("/api/health", "health", "The state", "With an admin key also the checks."),
+        with("/api/health/detailed", "healthDetailed", "The state and its checks", "The checks are shown to an admin key only."),
+        with("/api/health/calcom", "healthCalcom", "The calendar accounts", "The accounts are shown to an admin key only."),
+        probe("/livez", "livez", "Whether the process runs").plain("200", "Yes"),
+        probe("/readyz", "readyz", "Whether to send traffic here").plain("200", "Yes").plain("503", "No"),
+    ]
+}
+
+fn admin() -> Vec<Operation> {
+    let listed = |path, id, summary, item: Value| {
+        Operation::new("admin", "get", path, id, summary)
+            .by(Who::Admin)
+            .query("tenant", "Only this tenant's.", json!({ "type": "string" }))
+            .query("limit", "At most this many.", json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 }))
+            .answers("200", "The newest first, callbacks by due time", "Items", json!({ "items": [item] }))
+            .fails(OPERATOR)
+    };
+    let call = json!({
+        "call_id": "call_1", "tenant": "salon", "state": "ended",
+        "started_at": "2026-03-12T10:00:00+01:00", "ended_at": "2026-03-12T10:02:00+01:00",
+    });
+    let mut timeline = call.clone();
+    timeline["items"] = json!([{ "at": "2026-03-12T10:00:04+01:00", "function": "check_availability", "status": "available", "duration_ms": 84 }]);
+    vec![
+        listed("/api/admin/calls", "listCalls", "Calls", call),
+        Operation::new("admin", "get", "/api/admin/calls/{call_id}", "showCall", "A call with its timeline")
+            .by(Who::Admin)
+            .query(
+                "tenant",
+                "Call ids are the platform's: where two tenants have the same one, this decides.",
+                json!({ "type": "string" }),
+            )
+            .answers("200", "The call", "Call", timeline)
+            .fails(OPERATOR),
+        listed(
+            "/api/admin/tenants",
+            "listTenants",
+            "Tenants, without their secrets",
+            json!({ "slug": "salon", "name": "Salon Emma" }),
+        ),
+        listed(
+            "/api/admin/intents",
+            "listIntents",
+            "What calendars were asked to do",
+            json!({ "kind": "create", "state": "done" }),
+        ),
+        listed("/api/admin/callbacks", "listAllCallbacks", "Open callbacks", json!({ "tenant": "salon", "state": "pending" })),
+    ]
+}

@@ -1,0 +1,164 @@
+//! Function calls of a voice agent. Once the signature is believed, every ending is HTTP 200 with a
+//! sentence: the caller is on the line.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, extract::Request};
+use frontdesk_core::desk::Visit;
+use frontdesk_core::outcome::{Missed, Outcome};
+use frontdesk_core::policy::HoursRule;
+use frontdesk_core::ports::Step;
+use serde_json::{Value, json};
+
+use super::envelope::{Arguments, Envelope, Unreadable};
+use super::recognise;
+use crate::answer;
+use crate::arguments::{Fixed, Function, command};
+use crate::edge::Edge;
+use crate::layers::{RequestId, read_body};
+use crate::legacy::{Old, OldRoute, reshape};
+use crate::problem::{Code, Problem};
+
+/// The platform sends the whole transcript along, every time.
+const MOST: usize = 4 * 1024 * 1024;
+const CALL_HEADER: &str = "x-retell-call-id";
+
+/// `POST /api/t/{tenant}/retell/functions`: the body names the function.
+pub(crate) async fn by_body(
+    State(edge): State<Edge>,
+    Path(slug): Path<String>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Response {
+    serve(&edge, Some(&slug), None, None, &id, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// `POST /api/t/{tenant}/retell/functions/{name}`: the body may be the arguments alone.
+pub(crate) async fn by_name(
+    State(edge): State<Edge>,
+    Path((slug, name)): Path<(String, String)>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Response {
+    serve(&edge, Some(&slug), Some(&name), None, &id, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The paths of the gateway that we replace.
+pub(crate) async fn by_old_route(edge: Edge, route: &'static OldRoute, id: RequestId, request: Request) -> Response {
+    serve(&edge, None, route.function, Some(route), &id, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn serve(
+    edge: &Edge,
+    slug: Option<&str>,
+    name_in_url: Option<&str>,
+    old: Option<&'static OldRoute>,
+    id: &RequestId,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = whole_body(&parts.method, body).await?;
+    let read = Envelope::read(&body, name_in_url.is_some());
+    // Unreadable bodies are told apart only after the signature: to strangers all look the same.
+    let empty = Envelope::default();
+    let envelope = read.as_ref().unwrap_or(&empty);
+    let tenant = match slug {
+        Some(slug) => recognise::by_path(edge, slug, &parts.headers, &body)?,
+        None => recognise::by_envelope(edge, envelope, &parts.headers, &body)?,
+    };
+    let call = envelope.context(header(&parts.headers, CALL_HEADER));
+    recognise::belongs(edge, &tenant, &call)?;
+    if read.as_ref().err() == Some(&Unreadable::NotJson) {
+        return Err(Problem::new(Code::MalformedJson, "The body of a function call is a JSON object."));
+    }
+    let began = edge.clock.now();
+    let visit = Visit {
+        tenant: tenant.clone(),
+        tool_call: envelope.call.as_ref().and_then(|call| call.tool_call.clone()),
+        call,
+        hours: HoursRule::Enforced,
+    };
+    let name = name_in_url.or(envelope.name.as_deref()).unwrap_or("");
+    let function = Function::named(name);
+    let fixed = old.map_or(Fixed::default(), |old| Fixed { consent: old.consent, acts_at_once: old.acts_at_once });
+    let outcome = match (function, &envelope.arguments, &read) {
+        (_, _, Err(_)) => Outcome::Invalid { field: "body".to_owned() },
+        (None, _, _) => {
+            tracing::warn!(tenant = %tenant.slug, "an agent called an unknown function");
+            Outcome::NotFound(Missed::Function)
+        }
+        (Some(_), Arguments::Unusable, _) => Outcome::Invalid { field: "args".to_owned() },
+        (Some(function), Arguments::Fine(arguments), _) => match command(function, arguments, fixed) {
+            Ok(command) => edge.desk.serve(visit.clone(), command).await,
+            Err(unusable) => {
+                // The call is known from its first request on, whatever that request was.
+                let _ = edge.desk.meet(&tenant, &visit.call).await;
+                Outcome::Invalid { field: unusable.field.to_owned() }
+            }
+        },
+    };
+    let now = edge.clock.now();
+    let modern = answer::render(&outcome, &tenant, now, &id.0);
+    let canonical = function.map_or("unknown", Function::name);
+    note(edge, &visit, canonical, &outcome, &id.0, began).await;
+    let answer = match old {
+        Some(route) => {
+            let took_ms = (now - began).as_millis().try_into().unwrap_or(0);
+            let old = Old { route, function, name, call: &visit.call, tenant: &tenant, now, took_ms };
+            reshape(&old, &outcome, &modern)
+        }
+        None => modern,
+    };
+    Ok(Json(answer).into_response())
+}
+
+/// GET and DELETE functions sign the empty body.
+async fn whole_body(method: &Method, body: Body) -> Result<bytes::Bytes, Problem> {
+    if matches!(*method, Method::GET | Method::DELETE | Method::HEAD) {
+        return Ok(bytes::Bytes::new());
+    }
+    read_body(body, MOST).await
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The line of the log and the step of the timeline; neither carries words of the caller.
+async fn note(edge: &Edge, visit: &Visit, function: &str, outcome: &Outcome, request: &str, began: jiff::Timestamp) {
+    let took_ms = (edge.clock.now() - began).as_millis().try_into().unwrap_or(0);
+    tracing::info!(
+        request_id = request,
+        tenant = %visit.tenant.slug,
+        function,
+        status = outcome.status(),
+        duration_ms = took_ms,
+        "function served"
+    );
+    let Some(call) = &visit.call.id else { return };
+    let step = Step {
+        request: request.to_owned(),
+        function: function.to_owned(),
+        status: outcome.status().to_owned(),
+        input: "{}".to_owned(),
+        output: summary(outcome).to_string(),
+        at: began,
+        took_ms,
+    };
+    // The timeline is for operators; the caller does not wait for trouble with it.
+    if edge.calls.note(visit.tenant.scope(), call, &step).await.is_err() {
+        tracing::warn!(request_id = request, "the timeline could not be written");
+    }
+}
+
+/// What the timeline keeps of an answer: facts without people.
+fn summary(outcome: &Outcome) -> Value {
+    json!({
+        "status": outcome.status(),
+        "next_action": outcome.next_action(),
+        "slots": outcome.offers().iter().map(|offer| offer.start.to_string()).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,57 @@
+//! The whole map of addresses on one page.
+
+use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Extension, Json, Router};
+
+use crate::edge::Edge;
+use crate::layers::{RequestId, outermost};
+use crate::legacy::{OLD_ROUTES, current_time_berlin, zeitinfo};
+use crate::problem::Problem;
+use crate::retell::{events, functions};
+use crate::{admin, calcom_events, callbacks, health, openapi, rest};
+
+/// Everything that the gateway answers to.
+pub fn app(edge: Edge) -> Router {
+    let mut router = Router::new()
+        // --- voice ---
+        .route("/api/t/{tenant}/retell/functions", post(functions::by_body))
+        .route("/api/t/{tenant}/retell/functions/{name}", any(functions::by_name))
+        .route("/api/t/{tenant}/retell/events", post(events::by_path))
+        // --- calendars ---
+        .route("/api/t/{tenant}/calcom/events", get(calcom_events::ping).post(calcom_events::by_path))
+        .route("/api/calcom/webhook", get(calcom_events::ping).post(calcom_events::by_signature))
+        .route("/api/webhooks/calcom", get(calcom_events::ping).post(calcom_events::by_signature))
+        // --- agents of the gateway that we replace ---
+        .route("/api/webhooks/retell", post(events::by_envelope))
+        .route("/api/webhook", post(events::by_envelope))
+        .route("/api/zeitinfo", get(|State(edge): State<Edge>| async move { Json(zeitinfo(edge.clock.now())) }))
+        .route(
+            "/api/retell/current-time-berlin",
+            post(|State(edge): State<Edge>| async move { Json(current_time_berlin(edge.clock.now())) }),
+        );
+    for old in OLD_ROUTES {
+        router = router.route(
+            old.path,
+            post(move |State(edge): State<Edge>, Extension(id): Extension<RequestId>, request: Request| {
+                functions::by_old_route(edge, old, id, request)
+            }),
+        );
+    }
+    router
+        // --- the tenant's own software, operators, probes ---
+        .merge(rest::router())
+        .merge(callbacks::router())
+        .merge(admin::router())
+        .merge(health::router())
+        .merge(openapi::router())
+        .fallback(nothing_here)
+        .layer(from_fn_with_state(edge.clone(), outermost))
+        .with_state(edge)
+}
+
+async fn nothing_here() -> Response {
+    Problem::not_found().into_response()
+}
