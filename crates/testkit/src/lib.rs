@@ -1,0 +1,13 @@
+//! A simulated Cal.com and a simulated voice platform, for tests only.
+//!
+//! Reading order: [`calcom`] is the calendar with faults on request, [`retell`] the agent that
+//! calls the gateway, [`http_client`] the smallest client that can talk to either, [`openapi`]
+//! holds what both sides of a conversation with Cal.com must look like.
+
+pub mod calcom;
+pub mod clock;
+pub mod http_client;
+pub mod openapi;
+pub mod retell;
+
+mod signature;
