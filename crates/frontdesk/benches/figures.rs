@@ -1,0 +1,347 @@
+//! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary under load beside a bare
+//! axum route in the same run. `cargo bench -p frontdesk`. Quote ratios: machines are noisy.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use frontdesk_core::sensitive::Secret;
+use frontdesk_core::speech::when::{WhenText, understand};
+use frontdesk_core::tenant::Language;
+use frontdesk_testkit::calcom::{Config, RateLimit, SimulatedCalCom};
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+const CONNECTIONS: usize = 16;
+const RUN: Duration = Duration::from_secs(4);
+const KEY: &str = "key_bench";
+
+fn main() {
+    // `cargo test --benches` starts this too: there it only has to compile.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    parts();
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(whole());
+}
+
+#[expect(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures the wall clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn micros(name: &str, rounds: u32, mut work: impl FnMut()) {
+    for _ in 0..rounds / 10 {
+        work();
+    }
+    let began = now();
+    for _ in 0..rounds {
+        work();
+    }
+    say(&format!("{name:<44} {:>9.2} us", began.elapsed().as_secs_f64() * 1e6 / f64::from(rounds)));
+}
+
+fn parts() {
+    let body =
+        envelope("c1", "t1", "check_availability", &json!({"service": "Herrenhaarschnitt", "date": "morgen", "time": "14 Uhr"}));
+    let key = Secret::new(KEY);
+    let at = Timestamp::from_second(1_800_000_000).expect("in range");
+    let header = frontdesk_http::sign(&key, body.as_bytes(), at.as_millisecond());
+    micros("signature of a function call", 50_000, || {
+        assert!(frontdesk_http::verify(black_box(&header), body.as_bytes(), [&key], at));
+    });
+    let large = body.replace("\"to_number\"", &format!("\"transcript\":\"{}\",\"to_number\"", "x".repeat(200_000)));
+    let large_header = frontdesk_http::sign(&key, large.as_bytes(), at.as_millisecond());
+    micros("signature with a transcript of 200 kB", 2_000, || {
+        assert!(frontdesk_http::verify(black_box(&large_header), large.as_bytes(), [&key], at));
+    });
+    let zone = TimeZone::get("Europe/Berlin").expect("bundled");
+    let today = date(2026, 3, 12).at(10, 0, 0, 0).to_zoned_datetime(zone).expect("exists");
+    for (day, time) in
+        [("2026-03-13", "14:00"), ("nächste Woche Dienstag", "halb drei"), ("Freitag, den 13. März", "viertel nach neun")]
+    {
+        micros(&format!("understanding {day}, {time}"), 20_000, || {
+            let text = WhenText { date: Some(day), time: Some(time), words: None };
+            black_box(understand(&text, &today, Language::De).is_ok());
+        });
+    }
+}
+
+fn envelope(call: &str, tool: &str, function: &str, args: &serde_json::Value) -> String {
+    json!({
+        "name": function, "args": args,
+        "call": { "call_id": call, "from_number": "+4915123456789", "to_number": "+4930111111", "agent_id": "agent_bench",
+            "transcript_with_tool_calls": [{"role": "tool_call_invocation", "tool_call_id": tool, "name": function, "arguments": args.to_string()}] },
+    })
+    .to_string()
+}
+
+/// The real binary, stopped when dropped.
+struct Gateway {
+    child: Child,
+    folder: PathBuf,
+    address: String,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Gateway {
+    async fn start(tenants: &[(&str, String)]) -> Self {
+        let folder = std::env::temp_dir().join(format!("frontdesk-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
+        let address = format!("127.0.0.1:{port}");
+        let config = format!(
+            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\n[store]\nurl = \"sqlite:{0}/frontdesk.db\"\n[secrets]\nmaster_key = \"file:{0}/master.key\"\n",
+            folder.display()
+        );
+        std::fs::write(folder.join("frontdesk.toml"), config).expect("written");
+        let binary = env!("CARGO_BIN_EXE_frontdesk");
+        for (name, text) in tenants {
+            std::fs::write(folder.join(name), text).expect("written");
+            let applied = Command::new(binary)
+                .args(["tenant", "apply"])
+                .arg(folder.join(name))
+                .arg("--config")
+                .arg(folder.join("frontdesk.toml"))
+                .stdout(Stdio::null())
+                .status();
+            assert!(applied.is_ok_and(|status| status.success()), "{name} is applied");
+        }
+        let log = std::fs::File::create(folder.join("log")).expect("a log");
+        let began = now();
+        let child = Command::new(binary)
+            .arg("serve")
+            .arg("--config")
+            .arg(folder.join("frontdesk.toml"))
+            .stderr(log)
+            .spawn()
+            .expect("started");
+        let gateway = Self { child, folder, address };
+        while TcpStream::connect(&gateway.address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        say(&format!(
+            "start to accepting connections{:>15} ms, {:.1} MiB resident",
+            began.elapsed().as_millis(),
+            gateway.resident()
+        ));
+        gateway
+    }
+
+    /// MiB.
+    fn resident(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    }
+
+    /// Seconds of processor time so far, at the usual 100 ticks a second.
+    fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0);
+        (ticks(11) + ticks(12)) / 100.0
+    }
+}
+
+async fn whole() {
+    let calendar = SimulatedCalCom::start(Config::salon().rate_limit(Some(RateLimit::of(100_000_000)))).await;
+    let calcom = format!(
+        "slug = \"calcom\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\nagent_ids = [\"agent_bench\"]\nphone_numbers = [\"+4930111111\"]\n[calendar]\nkind = \"calcom\"\nbase_url = \"{}\"\napi_key = \"cal_test_salon\"\nverify_after = \"60s\"\n[[services]]\nname = \"Herrenhaarschnitt\"\nminutes = 55\ncalcom_event_type_id = 102\n",
+        calendar.base_url()
+    );
+    let mut builtin = format!(
+        "slug = \"builtin\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\n[calendar]\nkind = \"builtin\"\n[hours]\n{}\n[policy]\nhorizon = \"700d\"\n[[services]]\nname = \"Beratung\"\nminutes = 15\n",
+        ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].map(|day| format!("{day} = [\"00:00-24:00\"]")).join("\n")
+    );
+    for number in 0..CONNECTIONS {
+        let _ = write!(builtin, "[[staff]]\nname = \"Person {number}\"\nservices = [\"Beratung\"]\n");
+    }
+    let gateway = Gateway::start(&[("calcom.toml", calcom), ("builtin.toml", builtin)]).await;
+    let floor = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let floor_address = floor.local_addr().expect("an address").to_string();
+    let bare = axum::Router::new()
+        .route("/", axum::routing::post(|body: bytes::Bytes| async move { format!("{{\"n\":{}}}", body.len()) }));
+    #[expect(clippy::disallowed_methods, reason = "the floor of the comparison runs beside the load")]
+    tokio::spawn(async move { axum::serve(floor, bare).await });
+
+    say(&format!(
+        "\n{CONNECTIONS} keep-alive connections, {} s each{:>12} req/s    p50 ms    p99 ms   CPU s per 1,000",
+        RUN.as_secs(),
+        ""
+    ));
+    let tomorrow = Timestamp::now_in_berlin().tomorrow().expect("in range");
+    let bare_rate = load("bare axum route", &floor_address, None, |connection, round| {
+        request("/", &envelope(&format!("c{connection}"), &format!("t{round}"), "x", &json!({})))
+    })
+    .await;
+    load("health", &gateway.address, Some(&gateway), |_, _| b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()).await;
+    let availability = load("availability, warm cache", &gateway.address, Some(&gateway), |connection, round| {
+        let day = weekday_after(tomorrow, connection / 8);
+        let args =
+            json!({"service": "Herrenhaarschnitt", "date": day.to_string(), "time": format!("{:02}:00", 9 + connection % 8)});
+        let call = format!("call{connection}");
+        request(
+            "/api/t/calcom/retell/functions",
+            &envelope(&call, &format!("a{connection}-{round}"), "check_availability", &args),
+        )
+    })
+    .await;
+    bookings(&gateway, tomorrow).await;
+    say(&format!("availability against the bare route: {:.3} of its rate", availability / bare_rate));
+    say(&format!("resident after the load: {:.1} MiB", gateway.resident()));
+}
+
+/// Every connection is one caller after another: a check, then the booking of what it found.
+async fn bookings(gateway: &Gateway, first: jiff::civil::Date) {
+    let began_cpu = gateway.cpu();
+    let began = now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for connection in 0..CONNECTIONS {
+        let address = gateway.address.clone();
+        tasks.spawn(async move {
+            let mut stream = TcpStream::connect(address).await.expect("connected");
+            let mut took = Vec::new();
+            let mut slot = 0_i32;
+            while began.elapsed() < RUN {
+                let day = first.checked_add((slot / 90).days()).expect("in range");
+                let minute = (slot % 90) * 15;
+                slot += 1;
+                let call = format!("b{connection}-{slot}");
+                let args = json!({"service": "Beratung", "staff": format!("Person {connection}"), "date": day.to_string(), "time": format!("{:02}:{:02}", minute / 60, minute % 60)});
+                let check = request("/api/t/builtin/retell/functions", &json!({"name": "check_availability", "args": args, "call": {"call_id": call}}).to_string());
+                let answer = exchange(&mut stream, &check).await;
+                let Some(id) = answer.split("\"slot_id\":\"").nth(1).and_then(|rest| rest.split('"').next()) else { continue };
+                let book = request("/api/t/builtin/retell/functions", &json!({"name": "book_appointment", "args": {"slot_id": id, "name": "Ada Byron"}, "call": {"call_id": call}}).to_string());
+                let asked = now();
+                let answer = exchange(&mut stream, &book).await;
+                took.push(asked.elapsed());
+                assert!(answer.contains("\"status\":\"booked\""), "{answer}");
+            }
+            took
+        });
+    }
+    let all: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
+    report("check and booking, built-in calendar", all, began.elapsed(), Some(gateway.cpu() - began_cpu));
+}
+
+async fn load(name: &str, address: &str, gateway: Option<&Gateway>, make: impl Fn(usize, u64) -> Vec<u8>) -> f64 {
+    let per_connection = 6_000_u64;
+    let mut tasks = tokio::task::JoinSet::new();
+    let began_cpu = gateway.map(Gateway::cpu);
+    let mut prepared = Vec::new();
+    for connection in 0..CONNECTIONS {
+        prepared.push((0..per_connection).map(|round| make(connection, round)).collect::<Vec<_>>());
+    }
+    let began = now();
+    for requests in prepared {
+        let address = address.to_owned();
+        tasks.spawn(async move {
+            let mut stream = TcpStream::connect(address).await.expect("connected");
+            let mut took = Vec::new();
+            for request in requests {
+                if began.elapsed() > RUN {
+                    break;
+                }
+                let asked = now();
+                let answer = exchange(&mut stream, &request).await;
+                took.push(asked.elapsed());
+                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            }
+            took
+        });
+    }
+    let all: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
+    let cpu = gateway.zip(began_cpu).map(|(gateway, before)| gateway.cpu() - before);
+    report(name, all, began.elapsed(), cpu)
+}
+
+fn report(name: &str, mut took: Vec<Duration>, elapsed: Duration, cpu: Option<f64>) -> f64 {
+    took.sort_unstable();
+    let at = |share: f64| took.get((took.len() as f64 * share) as usize).copied().unwrap_or_default().as_secs_f64() * 1e3;
+    let rate = took.len() as f64 / elapsed.as_secs_f64();
+    let cpu = cpu.map_or("-".to_owned(), |cpu| format!("{:.4}", cpu * 1000.0 / took.len() as f64));
+    say(&format!("{name:<44} {rate:>13.0} {:>9.2} {:>9.2} {cpu:>17}", at(0.5), at(0.99)));
+    rate
+}
+
+fn request(path: &str, body: &str) -> Vec<u8> {
+    let signature = frontdesk_http::sign(&Secret::new(KEY), body.as_bytes(), Timestamp::now_ms());
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-retell-signature: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// One request, one answer with a content length.
+async fn exchange(stream: &mut TcpStream, request: &[u8]) -> String {
+    stream.write_all(request).await.expect("sent");
+    let mut answer = Vec::with_capacity(2048);
+    let mut buffer = [0_u8; 4096];
+    loop {
+        let read = stream.read(&mut buffer).await.expect("read");
+        assert!(read > 0, "the connection ended");
+        answer.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(&answer);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length:").map(|it| it.trim().parse::<usize>().unwrap_or(0))
+            });
+            if length.is_none_or(|length| body.len() >= length) {
+                return text.into_owned();
+            }
+        }
+    }
+}
+
+/// The `index`-th weekday from `day` on that is no Sunday.
+fn weekday_after(day: jiff::civil::Date, index: usize) -> jiff::civil::Date {
+    let mut day = day;
+    let mut left = index;
+    loop {
+        if day.weekday() != jiff::civil::Weekday::Sunday {
+            if left == 0 {
+                return day;
+            }
+            left -= 1;
+        }
+        day = day.tomorrow().expect("in range");
+    }
+}
+
+/// The wall clock, for signatures that have to be fresh.
+trait WallClock {
+    fn now_ms() -> i64;
+    fn now_in_berlin() -> jiff::civil::Date;
+}
+
+impl WallClock for Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark signs with the wall clock")]
+    fn now_ms() -> i64 {
+        Timestamp::now().as_millisecond()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a benchmark asks for real days")]
+    fn now_in_berlin() -> jiff::civil::Date {
+        Timestamp::now().to_zoned_datetime(TimeZone::get("Europe/Berlin").expect("bundled")).date()
+    }
+}

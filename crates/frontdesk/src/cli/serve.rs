@@ -1,0 +1,82 @@
+//! `frontdesk serve`: the gateway.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{CommandError, Context};
+use crate::tasks;
+use crate::wiring::{House, World, build};
+
+/// How long running requests may take to finish after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(30);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Listen here instead of where the configuration says.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitCode, CommandError> {
+    let mut config = context.load()?;
+    if let Some(listen) = options.listen {
+        config.server.listen = listen;
+    }
+    let listener = bind(config.server.listen).await?;
+    let house = build(&config, &World::real()).await?;
+    serve(house, listener, async {}).await
+}
+
+/// Binds before anything else is opened: a taken port fails at once.
+pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(listen).await.map_err(|error| CommandError::Failed(format!("failed to listen on {listen}: {error}")))
+}
+
+/// Serves until SIGTERM or SIGINT; `ready` runs once requests are answered.
+pub(super) async fn serve(
+    house: House,
+    listener: TcpListener,
+    ready: impl Future<Output = ()> + Send + 'static,
+) -> Result<ExitCode, CommandError> {
+    let address = listener.local_addr()?;
+    let House { store, desk, edge, tenants } = house;
+    let (stop, stopped) = watch::channel(false);
+    let mut background = tasks::start(desk, tenants, stopped.clone());
+    let mut until = stopped.clone();
+    // Answers are one small write: waiting to fill a packet only adds silence.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let server = axum::serve(listener, frontdesk_http::app(edge)).with_graceful_shutdown(async move {
+        let _ = until.wait_for(|stop| *stop).await;
+    });
+    tracing::info!(%address, "listening");
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut served = Box::pin(server.into_future());
+    let mut ready = Some(Box::pin(ready));
+    loop {
+        tokio::select! {
+            result = &mut served => {
+                result?;
+                break;
+            }
+            () = async { if let Some(ready) = &mut ready { ready.await } }, if ready.is_some() => ready = None,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!("draining");
+    let _ = stop.send(true);
+    let drained = tokio::time::timeout(DRAIN, served).await.is_ok();
+    background.shutdown().await;
+    store.close().await;
+    tracing::info!(drained, "stopped");
+    Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,251 @@
+//! `frontdesk.toml`: one deployment. Every key is optional; the defaults are those of an empty file.
+//!
+//! Paths in it are relative to the folder in which the gateway is started, not to the file's.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+pub mod live;
+#[cfg(test)]
+mod tests;
+
+use crate::config::addresses::{self, Network};
+use crate::config::deployment::live::Live;
+use crate::config::problems::{Problem, Problems};
+use crate::config::reader::{self, Field, Section};
+use crate::config::secrets::SecretSource;
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "frontdesk.toml";
+
+const SECTIONS: [&str; 10] =
+    ["server", "store", "state", "secrets", "protections", "rate_limit", "circuit_breaker", "deadlines", "alerts", "smtp"];
+
+/// A deployment, as its file describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentConfig {
+    /// Where to listen and whom to believe.
+    pub server: Server,
+    /// What must never be lost.
+    pub store: StoreUrl,
+    /// What replicas share.
+    pub state: StateUrl,
+    /// The key that tenants' secrets are sealed with.
+    pub master_key: SecretSource,
+    /// The sections that may change while the gateway runs.
+    pub live: Live,
+    /// `smtp://` or `smtps://`, with user and password; `None` sends no mail.
+    pub smtp: Option<SecretSource>,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The key of a nameless administrator.
+    pub admin_key: Option<SecretSource>,
+    /// Keys of administrators by name.
+    pub admin_keys: BTreeMap<String, SecretSource>,
+    /// What platforms call, without a trailing slash.
+    pub public_url: String,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A file.
+    Sqlite(PathBuf),
+}
+
+/// `[state]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateUrl {
+    /// This process alone.
+    Memory,
+}
+
+impl Default for DeploymentConfig {
+    fn default() -> Self {
+        Self::parse("", "").expect("INVARIANT: an empty file has no problem")
+    }
+}
+
+// === impl DeploymentConfig ===
+
+impl DeploymentConfig {
+    /// Reads the file. Without a name it is [`DEFAULT_FILE`], which may be absent; a named one may not.
+    pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
+        let named = path.unwrap_or(Path::new(DEFAULT_FILE));
+        match std::fs::read_to_string(named) {
+            Ok(text) => Self::parse(&named.display().to_string(), &text),
+            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(unreadable(named, &error)),
+        }
+    }
+
+    /// Reads the text of a file; `file` is its name in messages.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        reader::read(file, text, &SECTIONS, |root| {
+            Some(Self {
+                server: server(root),
+                store: store(root),
+                state: state(root),
+                master_key: master_key(root),
+                live: Live::read(root),
+                smtp: smtp(root),
+            })
+        })
+    }
+
+    /// The sections in which `other` differs that take effect at a restart only.
+    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+        let Self { server, store, state, master_key, live: _, smtp: _ } = self;
+        [
+            ("server", *server == other.server),
+            ("store", *store == other.store),
+            ("state", *state == other.state),
+            ("secrets", *master_key == other.master_key),
+        ]
+        .into_iter()
+        .filter_map(|(section, same)| (!same).then_some(section))
+        .collect()
+    }
+}
+
+impl Server {
+    /// Every administrator's key by name; the nameless one is `admin`.
+    pub fn administrators(&self) -> impl Iterator<Item = (&str, &SecretSource)> {
+        let nameless = self.admin_key.iter().map(|key| ("admin", key));
+        nameless.chain(self.admin_keys.iter().map(|(name, key)| (name.as_str(), key)))
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for StateUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+/// The problem of a file that cannot be opened.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Problems {
+    let found = match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::InvalidData => "bytes that are not UTF-8".to_owned(),
+        _ => format!("a file that cannot be read ({error})"),
+    };
+    Problem {
+        file: path.display().to_string(),
+        line: None,
+        path: String::new(),
+        found,
+        expected: "a readable TOML file".to_owned(),
+    }
+    .into()
+}
+
+fn server(root: &Section<'_>) -> Server {
+    let at = root.section("server", &["listen", "admin_key", "admin_keys", "public_url", "trusted_proxies"]);
+    let admin_key = match at.field("admin_key") {
+        None => Some(SecretSource::Env("FRONTDESK_ADMIN_KEY".to_owned())),
+        given => SecretSource::optional(given),
+    };
+    let base = |text: &str| addresses::is_base_address(text).then(|| text.to_owned());
+    let public_url =
+        at.parsed("public_url", "an http or https address without a trailing slash, such as \"https://desk.example\"", base);
+    Server {
+        listen: at
+            .parsed("listen", "an address and a port such as \"127.0.0.1:8080\"", |text| text.parse().ok())
+            .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
+        admin_key,
+        admin_keys: at.field("admin_keys").map(admin_keys).unwrap_or_default(),
+        public_url: public_url.unwrap_or_else(|| "http://127.0.0.1:8080".to_owned()),
+        trusted_proxies: at.each("trusted_proxies", "an address or a network such as \"10.0.0.0/8\"", Network::parse),
+    }
+}
+
+fn admin_keys(field: Field<'_>) -> BTreeMap<String, SecretSource> {
+    let mut keys = BTreeMap::new();
+    for (name, key) in field.entries("a table of names and keys such as {anna = \"env:ANNA_KEY\"}") {
+        if name.trim().is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            key.refuse_unseen("a key under a name of 1 to 100 characters");
+        } else if let Some(source) = SecretSource::optional(Some(key)) {
+            keys.insert(name.to_owned(), source);
+        }
+    }
+    keys
+}
+
+fn store(root: &Section<'_>) -> StoreUrl {
+    let at = root.section("store", &["url"]);
+    let default = StoreUrl::Sqlite(PathBuf::from("data/frontdesk.db"));
+    let Some(field) = at.field("url") else { return default };
+    if field.text().is_some_and(|text| text.starts_with("postgres://") || text.starts_with("postgresql://")) {
+        field.refuse_unseen("\"sqlite:PATH\": PostgreSQL is not supported by this version yet");
+        return default;
+    }
+    let expected = "\"sqlite:PATH\" such as \"sqlite:data/frontdesk.db\" or \"sqlite:/var/lib/frontdesk/frontdesk.db\"";
+    field.parsed_unseen(expected, sqlite).unwrap_or(default)
+}
+
+/// A path without what other programs read into it: `//` of an address, `?` of options, `:memory:`,
+/// which would lose what must never be lost.
+fn sqlite(text: &str) -> Option<StoreUrl> {
+    let path = text.strip_prefix("sqlite:")?;
+    let lawful = !path.trim().is_empty() && !path.starts_with("//") && !path.starts_with(':') && !path.contains(['?', '\0']);
+    lawful.then(|| StoreUrl::Sqlite(PathBuf::from(path)))
+}
+
+fn state(root: &Section<'_>) -> StateUrl {
+    let at = root.section("state", &["url"]);
+    let Some(field) = at.field("url") else { return StateUrl::Memory };
+    let redis = ["redis://", "rediss://", "redis+sentinel://"];
+    if field.text().is_some_and(|text| redis.iter().any(|scheme| text.starts_with(scheme))) {
+        field.refuse_unseen("\"memory:\": Redis is not supported by this version yet");
+        return StateUrl::Memory;
+    }
+    field.parsed_unseen("\"memory:\"", |text| (text == "memory:").then_some(StateUrl::Memory)).unwrap_or(StateUrl::Memory)
+}
+
+fn master_key(root: &Section<'_>) -> SecretSource {
+    let at = root.section("secrets", &["master_key"]);
+    let default = SecretSource::File(PathBuf::from("data/master.key"));
+    let Some(field) = at.field("master_key") else { return default };
+    let source = field.parsed_unseen("env:NAME, file:PATH or 64 hexadecimal digits", |text| {
+        let source = SecretSource::parse(text)?;
+        match &source {
+            SecretSource::Literal(key) => {
+                let digits = key.expose().trim();
+                (digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(source)
+            }
+            SecretSource::Env(_) | SecretSource::File(_) => Some(source),
+        }
+    });
+    source.unwrap_or(default)
+}
+
+fn smtp(root: &Section<'_>) -> Option<SecretSource> {
+    let field = root.section("smtp", &["url"]).field("url")?;
+    match SecretSource::optional(Some(field.clone()))? {
+        SecretSource::Literal(url) if !url.expose().starts_with("smtp://") && !url.expose().starts_with("smtps://") => {
+            field.refuse_unseen("an address such as \"smtps://user:password@mail.example\", env:NAME or file:PATH");
+            None
+        }
+        source => Some(source),
+    }
+}

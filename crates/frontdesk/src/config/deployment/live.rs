@@ -1,0 +1,303 @@
+//! The sections that take effect while the gateway runs.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::addresses;
+use crate::config::durations;
+use crate::config::reader::Section;
+use crate::config::secrets::SecretSource;
+
+/// The most admissions per minute that a deployment may allow.
+const MOST_PER_MINUTE: u32 = 1_000_000;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What a revision holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// Which protections are on.
+    pub protections: Protections,
+    /// Admissions per minute and class.
+    pub rate_limit: RateLimits,
+    /// When a calendar account is left alone.
+    pub circuit_breaker: BreakerSettings,
+    /// How long callers wait.
+    pub deadlines: Deadlines,
+    /// When a person is told.
+    pub alerts: Alerts,
+}
+
+/// Whether a protection acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It acts.
+    On,
+    /// It counts and logs what it would have refused.
+    Shadow,
+    /// It is not there.
+    Off,
+}
+
+/// `[protections]`. Error handling and input validation are always on and therefore not here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protections {
+    /// Off bypasses the cache.
+    pub cache_isolation: Mode,
+    /// Findings in free text; what is known to be secret or personal stays redacted.
+    pub log_sanitizer: Mode,
+    /// See [`BreakerSettings`].
+    pub circuit_breaker: Mode,
+    /// See [`RateLimits`].
+    pub rate_limit: Mode,
+    /// Off stops the detail per request.
+    pub performance: Mode,
+    /// In shadow, hours are not looked at.
+    pub business_hours: Mode,
+}
+
+/// `[rate_limit]`: admissions in any trailing minute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateLimits {
+    /// Bookings.
+    pub booking: u32,
+    /// Questions about free times.
+    pub availability: u32,
+    /// Moves.
+    pub reschedule: u32,
+    /// Cancellations.
+    pub cancel: u32,
+    /// Unsigned events; signed ones are counted only.
+    pub webhooks: u32,
+    /// Administrators.
+    pub admin: u32,
+    /// Health, per client address.
+    pub health: u32,
+    /// One phone call, all functions.
+    pub call: u32,
+    /// All else.
+    pub default: u32,
+}
+
+/// `[circuit_breaker]`, per calendar account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerSettings {
+    /// Failures in a row that open it.
+    pub failure_threshold: u32,
+    /// How long it stays open before a trial.
+    pub recovery_timeout: Duration,
+    /// Trials in a row that close it.
+    pub success_threshold: u32,
+}
+
+/// `[deadlines]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadlines {
+    /// Before the first word.
+    pub inbound: Duration,
+    /// Questions.
+    pub check: Duration,
+    /// Bookings, moves, cancellations.
+    pub write: Duration,
+}
+
+/// `[alerts]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerts {
+    /// Errors within five minutes.
+    pub errors_5m: u32,
+    /// Refusals by a limit within an hour.
+    pub rate_limited_1h: u32,
+    /// A slower answer is worth a line.
+    pub response_time: Duration,
+    /// Where to post, in Slack's form. It may be a secret, so a revision does not hold it.
+    #[serde(skip)]
+    pub webhook_url: Option<SecretSource>,
+}
+
+// === impl Live ===
+
+impl Live {
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        Self {
+            protections: Protections::read(root),
+            rate_limit: RateLimits::read(root),
+            circuit_breaker: BreakerSettings::read(root),
+            deadlines: Deadlines::read(root),
+            alerts: Alerts::read(root),
+        }
+    }
+}
+
+// === impl Mode ===
+
+impl Mode {
+    /// Reads `on`, `shadow` or `off`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "on" => Some(Self::On),
+            "shadow" => Some(Self::Shadow),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+
+    /// The word as configured.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Shadow => "shadow",
+            Self::Off => "off",
+        }
+    }
+}
+
+// === impl Protections ===
+
+impl Protections {
+    /// The protections that cannot be switched, and why.
+    pub const ALWAYS_ON: [(&str, &str); 2] = [
+        ("error_handling", "without it a caller would hear silence"),
+        ("input_validation", "without it anything a caller says would reach the calendar"),
+    ];
+
+    /// All eight by name, with how each stands.
+    pub fn each(&self) -> [(&'static str, Mode); 8] {
+        let Self { cache_isolation, log_sanitizer, circuit_breaker, rate_limit, performance, business_hours } = self;
+        [
+            ("cache_isolation", *cache_isolation),
+            ("log_sanitizer", *log_sanitizer),
+            ("circuit_breaker", *circuit_breaker),
+            ("rate_limit", *rate_limit),
+            ("performance", *performance),
+            ("error_handling", Mode::On),
+            ("input_validation", Mode::On),
+            ("business_hours", *business_hours),
+        ]
+    }
+
+    fn read(root: &Section<'_>) -> Self {
+        let keys = [
+            "cache_isolation",
+            "log_sanitizer",
+            "circuit_breaker",
+            "rate_limit",
+            "performance",
+            "error_handling",
+            "input_validation",
+            "business_hours",
+        ];
+        let at = root.section("protections", &keys);
+        for (name, reason) in Self::ALWAYS_ON {
+            at.parsed(name, &format!("\"on\", always: {reason}"), |text| (text == "on").then_some(()));
+        }
+        let mode = |key| at.parsed(key, "\"on\", \"shadow\" or \"off\"", Mode::parse).unwrap_or(Mode::On);
+        Self {
+            cache_isolation: mode("cache_isolation"),
+            log_sanitizer: mode("log_sanitizer"),
+            circuit_breaker: mode("circuit_breaker"),
+            rate_limit: mode("rate_limit"),
+            performance: mode("performance"),
+            business_hours: mode("business_hours"),
+        }
+    }
+}
+
+// === impl RateLimits ===
+
+impl RateLimits {
+    /// Every class with its limit.
+    pub fn each(&self) -> [(&'static str, u32); 9] {
+        let Self { booking, availability, reschedule, cancel, webhooks, admin, health, call, default } = self;
+        [
+            ("booking", *booking),
+            ("availability", *availability),
+            ("reschedule", *reschedule),
+            ("cancel", *cancel),
+            ("webhooks", *webhooks),
+            ("admin", *admin),
+            ("health", *health),
+            ("call", *call),
+            ("default", *default),
+        ]
+    }
+
+    fn read(root: &Section<'_>) -> Self {
+        let keys = ["booking", "availability", "reschedule", "cancel", "webhooks", "admin", "health", "call", "default"];
+        let at = root.section("rate_limit", &keys);
+        let rate = |key, default| per_minute(&at, key, MOST_PER_MINUTE).unwrap_or(default);
+        Self {
+            booking: rate("booking", 30),
+            availability: rate("availability", 60),
+            reschedule: rate("reschedule", 10),
+            cancel: rate("cancel", 10),
+            webhooks: rate("webhooks", 100),
+            admin: rate("admin", 200),
+            health: rate("health", 30),
+            call: rate("call", 60),
+            default: rate("default", 60),
+        }
+    }
+}
+
+// === impl BreakerSettings ===
+
+impl BreakerSettings {
+    fn read(root: &Section<'_>) -> Self {
+        let at = root.section("circuit_breaker", &["failure_threshold", "recovery_timeout", "success_threshold"]);
+        Self {
+            failure_threshold: count(&at, "failure_threshold", 1000).unwrap_or(5),
+            recovery_timeout: at.duration("recovery_timeout", MILLISECOND..=DAY).unwrap_or(Duration::from_secs(60)),
+            success_threshold: count(&at, "success_threshold", 1000).unwrap_or(2),
+        }
+    }
+}
+
+// === impl Deadlines ===
+
+impl Deadlines {
+    fn read(root: &Section<'_>) -> Self {
+        let at = root.section("deadlines", &["inbound", "check", "write"]);
+        let deadline = |key, default| at.duration(key, MILLISECOND..=TEN_MINUTES).unwrap_or(Duration::from_millis(default));
+        Self { inbound: deadline("inbound", 1000), check: deadline("check", 2500), write: deadline("write", 6000) }
+    }
+}
+
+// === impl Alerts ===
+
+impl Alerts {
+    fn read(root: &Section<'_>) -> Self {
+        let at = root.section("alerts", &["errors_5m", "rate_limited_1h", "response_time", "webhook_url"]);
+        Self {
+            errors_5m: count(&at, "errors_5m", 1_000_000).unwrap_or(5),
+            rate_limited_1h: count(&at, "rate_limited_1h", 1_000_000).unwrap_or(50),
+            response_time: at.duration("response_time", MILLISECOND..=TEN_MINUTES).unwrap_or(Duration::from_secs(1)),
+            webhook_url: webhook_url(&at),
+        }
+    }
+}
+
+/// The rate under `key`, up to `most`.
+pub(crate) fn per_minute(at: &Section<'_>, key: &str, most: u32) -> Option<u32> {
+    let expected = format!("{}, from \"1/min\" to \"{most}/min\"", durations::RATE);
+    at.parsed(key, &expected, |text| durations::parse_rate(text).filter(|rate| (1..=most).contains(rate)))
+}
+
+fn count(at: &Section<'_>, key: &str, most: u32) -> Option<u32> {
+    at.whole(key, 1..=i64::from(most)).and_then(|number| u32::try_from(number).ok())
+}
+
+fn webhook_url(at: &Section<'_>) -> Option<SecretSource> {
+    let field = at.field("webhook_url")?;
+    match SecretSource::optional(Some(field.clone()))? {
+        SecretSource::Literal(url) if !addresses::is_web_address(url.expose()) => {
+            field.refuse_unseen("an http or https address, env:NAME, file:PATH, or \"\" for none");
+            None
+        }
+        source => Some(source),
+    }
+}

@@ -1,0 +1,10 @@
+#![doc = include_str!("../../../ARCHITECTURE.md")]
+
+pub mod cli;
+pub mod config;
+mod house;
+mod system;
+mod tasks;
+mod telemetry;
+mod tenants;
+pub mod wiring;

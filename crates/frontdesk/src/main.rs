@@ -1,0 +1,5 @@
+//! The gateway between voice agents and calendars.
+
+fn main() -> std::process::ExitCode {
+    frontdesk::cli::run()
+}

@@ -1,0 +1,86 @@
+//! The platform's events: in any order, more than once, and the pre-load before the first word.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::house::{ANNA, House, key_of};
+
+fn event(name: &str, call: &Value, more: Value) -> String {
+    let mut call = call.clone();
+    if let (Value::Object(call), Value::Object(more)) = (&mut call, more) {
+        call.extend(more);
+    }
+    json!({ "event": name, "call": call }).to_string()
+}
+
+#[tokio::test]
+async fn events_make_one_call_in_any_order() {
+    let house = House::with(&[crate::house::SALON], |config| {
+        config.server.admin_key =
+            Some(frontdesk::config::secrets::SecretSource::Literal(frontdesk_core::sensitive::Secret::new("admin")));
+    })
+    .await;
+    let call = house.call("salon", "c1", ANNA);
+    let ended = event(
+        "call_ended",
+        &call.envelope(),
+        json!({"start_timestamp": 1_773_306_000_000_i64, "end_timestamp": 1_773_306_063_000_i64}),
+    );
+    let analyzed = event("call_analyzed", &call.envelope(), json!({"call_analysis": {"call_successful": false}}));
+    let started = event("call_started", &call.envelope(), json!({}));
+    for body in [&analyzed, &ended, &ended, &started, &analyzed] {
+        let (status, answer) = house.signed(&key_of("salon"), "/api/t/salon/retell/events", body.as_str()).await;
+        assert!(status.is_success(), "{status} {answer}");
+    }
+    let request = axum::http::Request::get("/api/admin/calls?tenant=salon")
+        .header("authorization", "Bearer admin")
+        .body(axum::body::Body::empty())
+        .expect("a request");
+    let (status, calls, _) = house.send(request).await;
+    assert_eq!(status, StatusCode::OK, "{calls}");
+    assert_eq!(calls["items"].as_array().map(Vec::len), Some(1), "{calls}");
+    assert_eq!(calls["items"][0]["state"], "analyzed", "{calls}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_call_lets_its_holds_go() {
+    let house = House::open().await;
+    let call = house.call("salon", "c1", ANNA);
+    call.slot("Beratung", "Montag", "10 Uhr").await;
+    let ended = event("call_ended", &call.envelope(), json!({}));
+    house.signed(&key_of("salon"), "/api/t/salon/retell/events", ended).await;
+    let other = house
+        .call("salon", "c2", ANNA)
+        .say("check_availability", json!({"service": "Beratung", "date": "Montag", "time": "10 Uhr"}))
+        .await;
+    assert_eq!(other["status"], "available", "{other}");
+}
+
+#[tokio::test]
+async fn the_preload_knows_the_caller_and_the_day_in_strings_only() {
+    let house = House::open().await;
+    house.call("salon", "c1", ANNA).booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+    let body = json!({"event": "call_inbound", "call_inbound": {"agent_id": "agent_salon", "from_number": ANNA, "to_number": "+4930111111"}});
+    for path in ["/api/t/salon/retell/events", "/api/webhooks/retell"] {
+        let (status, answer) = house.signed(&key_of("salon"), path, body.to_string()).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let variables = &answer["call_inbound"]["dynamic_variables"];
+        assert!(variables.as_object().is_some_and(|all| all.values().all(Value::is_string)), "{answer}");
+        assert_eq!(variables["caller_known"], "true", "{answer}");
+        assert_eq!(variables["caller_name"], "Anna Schmidt", "{answer}");
+        assert_eq!(variables["weekday"], "Donnerstag", "{answer}");
+        assert_eq!(variables["time_zone"], "Europe/Berlin", "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_conversation_begins_with_who_and_what() {
+    let house = House::open().await;
+    house.call("salon", "c1", ANNA).booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+    let hello = house.call("salon", "c2", ANNA).say("start_call", json!({})).await;
+    assert_eq!(hello["status"], "ok", "{hello}");
+    assert_eq!(hello["caller"]["known"], true, "{hello}");
+    assert!(hello["slots"].as_array().is_some_and(|slots| slots.iter().all(|slot| slot["unverified"] == true)), "{hello}");
+    let who = house.call("salon", "c2", ANNA).say("identify_caller", json!({})).await;
+    assert_eq!(who["caller"]["name"], "Anna Schmidt", "{who}");
+}
