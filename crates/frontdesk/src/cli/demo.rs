@@ -124,7 +124,7 @@ echo "$ANSWER"
 # 2. Book it.
 SLOT=$(echo "$ANSWER" | sed 's/.*"slot_id":"\([^"]*\)".*/\1/')
 call salon book_appointment '{{"slot_id":"'$SLOT'","name":"Ada Byron"}}'
-# 3. What do I have? Then move it, then give it up: each asks first, the same again is the yes.
+# 3. What do I have? Then move it, then give it up; without confirm each asks first, and the same again is the yes.
 call salon find_appointments '{{}}'
 call salon reschedule_appointment '{{"new_time":"16 Uhr","confirm":true}}'
 call salon cancel_appointment '{{"confirm":true}}'

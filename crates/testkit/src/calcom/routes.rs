@@ -5,7 +5,7 @@ use hyper::http::request::Parts;
 use serde_json::{Map, Value, json};
 
 use super::config::Key;
-use super::fault::{FaultKind, Route};
+use super::fault::{Fault, FaultKind, Route};
 use super::limiter::{TOO_MANY, Toll};
 use super::refusal::{Blame, ErrorShape, Refusal};
 use super::state::{Logged, State, utc};
@@ -200,6 +200,28 @@ fn carry_out(state: &mut State, asked: &Asked, key: Option<&Key>, effect: Option
         Route::Me => state.me(key),
         _ => Err(Refusal::not_found(format!("Cannot {} {}", asked.method, asked.path)).malformed()),
     }
+}
+
+/// What a person who tries the simulation by hand wants to see, and `POST /sim/faults`.
+pub(crate) fn control(state: &mut State, path: &str, body: &[u8]) -> Answer {
+    let (status, body) = match path {
+        "/sim/faults" => {
+            let fault =
+                serde_json::from_slice(body).map_err(|error| error.to_string()).and_then(|value: Value| Fault::from_json(&value));
+            match fault {
+                Ok(fault) => {
+                    state.faults.add(fault);
+                    (200, json!({ "waiting": state.faults.waiting() }))
+                }
+                Err(why) => (400, json!({ "error": why })),
+            }
+        }
+        _ => {
+            let bookings: Vec<Value> = state.bookings.iter().map(|booking| state.to_json(booking)).collect();
+            (200, json!({ "bookings": bookings, "violations": state.violations, "requests": state.requests.len() }))
+        }
+    };
+    Answer { status, headers: Vec::new(), body }
 }
 
 type Admitted = Result<(Option<Toll>, Option<Key>), (Option<Toll>, Refusal)>;

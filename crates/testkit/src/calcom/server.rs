@@ -57,6 +57,9 @@ pub(crate) fn listen(listener: TcpListener, shared: Arc<Shared>) -> JoinHandle<(
 async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Chunks>, Dropped> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
+    if parts.uri.path().starts_with("/sim") && shared.state().config.control {
+        return respond(&routes::control(&mut shared.state(), parts.uri.path(), &body), Chunks::whole);
+    }
     let asked = Asked::new(&parts, body);
     tokio::spawn(async move { act(&shared, asked).await }).await.unwrap_or(Err(Dropped))
 }
