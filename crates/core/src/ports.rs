@@ -204,6 +204,19 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// The error with its causes, in one line, for the log.
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
 /// A stretch that something blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Busy {

@@ -22,7 +22,7 @@ pub(crate) fn start(desk: Desk, tenants: Arc<Tenants>, stop: watch::Receiver<boo
         let tenants = Arc::clone(&tenants);
         async move {
             if let Err(error) = tenants.refresh().await {
-                tracing::error!(%error, "tenants could not be read; the ones known stay in force");
+                tracing::error!(error = error.with_causes(), "tenants could not be read; the ones known stay in force");
             }
         }
     }));
@@ -32,7 +32,7 @@ pub(crate) fn start(desk: Desk, tenants: Arc<Tenants>, stop: watch::Receiver<boo
             match desk.settle_due().await {
                 Ok(0) => {}
                 Ok(taken) => tracing::info!(taken, "intents were worked on"),
-                Err(error) => tracing::error!(%error, "open intents could not be worked on"),
+                Err(error) => tracing::error!(error = error.with_causes(), "open intents could not be worked on"),
             }
         }
     }));

@@ -140,7 +140,7 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(error = %error, "the store failed");
+        tracing::error!(error = error.with_causes(), "the store failed");
         Self::new(Code::Internal, "The request could not be stored. Nothing was changed by it; try again.")
     }
 }

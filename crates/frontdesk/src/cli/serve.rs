@@ -59,6 +59,7 @@ pub(super) async fn serve(
     tracing::info!(%address, "listening");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut served = Box::pin(server.into_future());
     let mut ready = Some(Box::pin(ready));
     loop {
@@ -68,6 +69,9 @@ pub(super) async fn serve(
                 break;
             }
             () = async { if let Some(ready) = &mut ready { ready.await } }, if ready.is_some() => ready = None,
+            Some(()) = hangup.recv() => {
+                tracing::warn!("SIGHUP: the configuration is read at the start only; restart to take it up");
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

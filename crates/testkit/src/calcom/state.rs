@@ -94,11 +94,13 @@ pub(crate) struct State {
     pub(crate) violations: Vec<String>,
     pub(crate) own_violations: Vec<String>,
     count: u64,
+    begun: i64,
 }
 
 impl State {
     pub(crate) fn new(config: Config) -> Self {
         Self {
+            begun: (config.clock)().as_millisecond(),
             config,
             bookings: Vec::new(),
             reservations: Vec::new(),
@@ -119,7 +121,8 @@ impl State {
     /// A number that was not given out before, and a uid made of it.
     pub(crate) fn fresh(&mut self) -> (u64, String) {
         self.count += 1;
-        (self.count, format!("simUid{:014}", self.count))
+        // A simulation that is started anew gives out other uids than the one before.
+        (self.count, format!("sim{:x}u{:05}", self.begun, self.count))
     }
 
     pub(crate) fn event_type(&self, id: u64) -> Option<&EventType> {
