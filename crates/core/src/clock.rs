@@ -48,6 +48,13 @@ impl Clock for ManualClock {
 #[derive(Debug, Default)]
 pub struct CountingDice(Mutex<u64>);
 
+impl From<u64> for CountingDice {
+    /// Counts from `first` on.
+    fn from(first: u64) -> Self {
+        Self(Mutex::new(first))
+    }
+}
+
 impl Dice for CountingDice {
     fn fill(&self, bytes: &mut [u8]) {
         let mut count = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

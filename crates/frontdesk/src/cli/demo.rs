@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::ids::random_text;
+use frontdesk_core::policy;
 use frontdesk_core::sensitive::Secret;
+use frontdesk_core::tenant::Tenant;
 use jiff::ToSpan as _;
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -61,7 +63,7 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
     let applied = house.store.apply_tenants(&tenants, "demo", false, world.clock.now()).await?;
     house.tenants.refresh().await?;
 
-    let day = next_open_day(&*world.clock);
+    let day = next_open_day(&tenants, &*world.clock);
     if context.json {
         context.out.json(&json!({
             "url": config.server.public_url,
@@ -95,11 +97,17 @@ async fn key_of(store: &frontdesk_store::SqliteStore, dice: &dyn Dice) -> Result
     Ok(known.unwrap_or_else(|| Secret::new(format!("key_demo_{}", random_text(dice)))))
 }
 
-/// The next day, from tomorrow on, that is not a Sunday.
-fn next_open_day(clock: &dyn Clock) -> Date {
-    let today = clock.now().to_zoned_datetime(TimeZone::get("Europe/Berlin").unwrap_or(TimeZone::UTC)).date();
-    let tomorrow = today.saturating_add(1.day());
-    if tomorrow.weekday() == Weekday::Sunday { tomorrow.saturating_add(1.day()) } else { tomorrow }
+/// The next day, from tomorrow on, on which all demo tenants are open all afternoon, whatever holidays
+/// there are.
+fn next_open_day(tenants: &[Tenant], clock: &dyn Clock) -> Date {
+    let is_open = |tenant: &Tenant, date: Date| {
+        let afternoon = |hour: i8| date.at(hour, 0, 0, 0).to_zoned_datetime(tenant.zone().clone()).map(|at| at.timestamp());
+        let Ok((from, to)) = afternoon(14).and_then(|from| Ok((from, afternoon(17)?))) else { return false };
+        policy::day_info(tenant, date).is_some_and(|day| day.open.iter().any(|(open, close)| *open <= from && to <= *close))
+    };
+    let tomorrow = clock.now().to_zoned_datetime(TimeZone::UTC).date().saturating_add(1.day());
+    let days = std::iter::successors(Some(tomorrow), |day| day.tomorrow().ok());
+    days.take(30).find(|day| tenants.iter().all(|tenant| is_open(tenant, *day))).unwrap_or(tomorrow)
 }
 
 fn welcome(url: &str, key: &Secret, day: Date, folder: &std::path::Path) -> String {

@@ -36,7 +36,32 @@ pub(crate) struct House {
     rest_keys: Vec<(String, String)>,
 }
 
+/// What is left of a house whose process died: its files and what its owner wrote down.
+pub(crate) struct Ruin {
+    clock: Arc<ManualClock>,
+    folder: PathBuf,
+    rest_keys: Vec<(String, String)>,
+}
+
 impl House {
+    /// The process dies, as far as one process can show it: the caller drops the runtime as well, and with
+    /// it everything that still ran.
+    pub(crate) fn die(mut self) -> Ruin {
+        Ruin {
+            clock: Arc::clone(&self.clock),
+            folder: std::mem::take(&mut self.folder),
+            rest_keys: std::mem::take(&mut self.rest_keys),
+        }
+    }
+
+    /// The next process on the same files.
+    pub(crate) async fn rise(ruin: Ruin, configure: impl FnOnce(&mut DeploymentConfig)) -> Self {
+        let Ruin { clock, folder, rest_keys } = ruin;
+        // Other ids than before: the dice of a new process are not those of the dead one.
+        let dice = CountingDice::from(1 << 40);
+        Self::over(clock, dice, folder, rest_keys, configure).await
+    }
+
     /// The salon and the practice, both on the built-in calendar.
     pub(crate) async fn open() -> Self {
         Self::with(&[SALON, PRACTICE], |_| {}).await
@@ -52,7 +77,19 @@ impl House {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("frontdesk-it-{}-{number}", std::process::id()));
-        let world = World { clock: clock.clone(), dice: Arc::new(CountingDice::default()) };
+        let mut house = Self::over(clock, CountingDice::default(), folder, Vec::new(), configure).await;
+        house.apply(tenants).await;
+        house
+    }
+
+    async fn over(
+        clock: Arc<ManualClock>,
+        dice: CountingDice,
+        folder: PathBuf,
+        rest_keys: Vec<(String, String)>,
+        configure: impl FnOnce(&mut DeploymentConfig),
+    ) -> Self {
+        let world = World { clock: clock.clone(), dice: Arc::new(dice) };
         let mut config = DeploymentConfig {
             store: StoreUrl::Sqlite(folder.join("frontdesk.db")),
             master_key: SecretSource::File(folder.join("master.key")),
@@ -60,9 +97,7 @@ impl House {
         };
         configure(&mut config);
         let inner = wiring::build(&config, &world).await.expect("a house");
-        let mut house = Self { app: frontdesk_http::app(inner.edge.clone()), inner, clock, folder, rest_keys: Vec::new() };
-        house.apply(tenants).await;
-        house
+        Self { app: frontdesk_http::app(inner.edge.clone()), inner, clock, folder, rest_keys }
     }
 
     /// Applies tenant files as the command line would.
@@ -163,7 +198,9 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if !self.folder.as_os_str().is_empty() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }
 

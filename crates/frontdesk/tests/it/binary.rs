@@ -1,0 +1,191 @@
+//! The real binary, as a newcomer and an engineer use it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_frontdesk");
+
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("frontdesk-binary-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+
+    /// Runs a command here, without the environment's secrets.
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(BINARY).args(arguments).current_dir(&self.0).stdin(Stdio::null()).output().expect("it runs")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A gateway that is stopped at the end.
+struct Running(Child);
+
+impl Running {
+    /// Starts it and reads its answers until one begins with `last`.
+    fn start(folder: &Path, arguments: &[&str], last: &str) -> (Self, Vec<String>) {
+        let mut child = Command::new(BINARY)
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let out = child.stdout.take().expect("a pipe");
+        let mut lines = Vec::new();
+        for line in BufReader::new(out).lines() {
+            let line = line.expect("text");
+            let is_last = line.starts_with(last);
+            lines.push(line);
+            if is_last {
+                break;
+            }
+        }
+        (Self(child), lines)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The statuses of the JSON answers in a text, in order.
+fn statuses(answers: &str) -> Vec<String> {
+    let status = |line: &str| serde_json::from_str::<Value>(line).ok()?["status"].as_str().map(str::to_owned);
+    answers.lines().filter_map(status).collect()
+}
+
+#[test]
+fn the_demo_prints_a_snippet_that_books_as_printed() {
+    let folder = Folder::new();
+    let (_running, lines) = Running::start(&folder.0, &["demo", "--listen", "127.0.0.1:0"], "# REST key of practice");
+    let snippet = folder.write("snippet.sh", &lines.join("\n"));
+    let pasted = Command::new("bash").arg(snippet).output().expect("bash, openssl and curl are there");
+    let answers = text(&pasted.stdout);
+    assert_eq!(
+        statuses(&answers),
+        ["available", "booked", "ok", "rescheduled", "cancelled"],
+        "{answers}{}",
+        text(&pasted.stderr)
+    );
+}
+
+#[test]
+fn a_wrong_tenant_file_is_told_all_at_once_and_changes_nothing() {
+    let folder = Folder::new();
+    let file = folder.write(
+        "salon.toml",
+        "slug = \"Salon!\"\nname = \"Salon\"\ntime_zone = \"Europe/Berlinn\"\nlanguage = \"fr\"\ncolour = \"red\"\n[calendar]\nkind = \"builtin\"\n",
+    );
+    let applied = folder.run(&["tenant", "apply", file.to_str().expect("a path")]);
+    assert_eq!(applied.status.code(), Some(2));
+    let said = text(&applied.stderr);
+    for what in ["slug", "time_zone", "language", "colour", "services"] {
+        assert!(said.contains(what), "{what} is told: {said}");
+    }
+    assert_eq!(text(&folder.run(&["tenant", "list"]).stdout).trim(), "");
+}
+
+#[test]
+fn a_tenant_is_applied_shown_rotated_and_removed() {
+    let folder = Folder::new();
+    let file = folder.write("salon.toml", include_str!("tenants/salon.toml"));
+    let file = file.to_str().expect("a path");
+    let dry = text(&folder.run(&["tenant", "apply", file, "--dry-run"]).stdout);
+    assert!(dry.contains("salon"), "{dry}");
+    assert_eq!(text(&folder.run(&["tenant", "list"]).stdout).trim(), "", "a dry run changes nothing");
+    let first = text(&folder.run(&["tenant", "apply", file]).stdout);
+    assert!(first.contains("fd_"), "a new tenant's key is printed: {first}");
+    let again = text(&folder.run(&["tenant", "apply", file]).stdout);
+    assert!(!again.contains("fd_"), "once: {again}");
+    let shown = text(&folder.run(&["tenant", "show", "salon"]).stdout);
+    assert!(shown.contains("Herrenhaarschnitt") && !shown.contains("key_salon"), "{shown}");
+    assert!(text(&folder.run(&["tenant", "rotate-key", "salon"]).stdout).contains("fd_"));
+    let tools: Value = serde_json::from_slice(&folder.run(&["agent", "tools", "--tenant", "salon"]).stdout).expect("JSON");
+    assert!(tools.to_string().contains("/api/t/salon/retell/functions"), "{tools}");
+    assert_eq!(folder.run(&["health"]).status.code(), Some(0));
+    assert_eq!(folder.run(&["tenant", "remove", "salon"]).status.code(), Some(0));
+    assert_eq!(text(&folder.run(&["tenant", "list"]).stdout).trim(), "");
+}
+
+#[test]
+fn health_before_anything_is_initialised_says_so_and_creates_nothing() {
+    let folder = Folder::new();
+    let health = folder.run(&["health", "--json"]);
+    assert_eq!(health.status.code(), Some(2), "{}", text(&health.stdout));
+    assert_eq!(std::fs::read_dir(&folder.0).expect("a folder").count(), 0, "it creates nothing");
+}
+
+#[test]
+fn a_whole_call_is_played_from_a_script_and_ends_as_scripted_or_not() {
+    let folder = Folder::new();
+    let (running, lines) =
+        Running::start(&folder.0, &["demo", "--listen", "127.0.0.1:0", "--data", "data"], "# REST key of practice");
+    let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned();
+    let (url, key) = (value("URL="), value("KEY="));
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/calls");
+    for (tenant, script) in [("salon", "german.call"), ("practice", "english.call")] {
+        let script = examples.join(script);
+        let script = script.to_str().expect("a path");
+        let played = folder.run(&["call", "--tenant", tenant, "--script", script, "--url", &url, "--key", &key]);
+        assert_eq!(played.status.code(), Some(0), "{tenant}: {}{}", text(&played.stdout), text(&played.stderr));
+    }
+    let wrong = folder.write("wrong.call", "check_availability {\"service\": \"Beratung\"} => booked\n");
+    let wrong = wrong.to_str().expect("a path");
+    let played = folder.run(&["call", "--tenant", "salon", "--script", wrong, "--url", &url, "--key", &key]);
+    assert_eq!(played.status.code(), Some(1), "{}", text(&played.stdout));
+    drop(running);
+}
+
+#[test]
+fn a_terminated_gateway_drains_and_ends_well() {
+    let folder = Folder::new();
+    let config = folder.write("frontdesk.toml", "[server]\nlisten = \"127.0.0.1:0\"\n");
+    let mut child = Command::new(BINARY)
+        .args(["serve", "--config", config.to_str().expect("a path")])
+        .current_dir(&folder.0)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("listening") {
+        line.clear();
+        assert!(log.read_line(&mut line).expect("text") > 0, "it ended before it listened");
+    }
+    let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is there");
+    assert!(stopped.success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut log, &mut rest).expect("text");
+    assert_eq!(child.wait().expect("ended").code(), Some(0), "{rest}");
+    std::io::stderr().write_all(rest.as_bytes()).expect("written");
+}
