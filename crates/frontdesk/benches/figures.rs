@@ -194,6 +194,7 @@ async fn whole() {
     })
     .await;
     load("health", &gateway.address, Some(&gateway), |_, _| b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()).await;
+    let tomorrow_or_later = weekday_after(tomorrow, 3);
     let availability = load("availability, warm cache", &gateway.address, Some(&gateway), |connection, round| {
         let day = weekday_after(tomorrow, connection / 8);
         let args =
@@ -205,17 +206,23 @@ async fn whole() {
         )
     })
     .await;
-    bookings(&gateway, tomorrow).await;
+    load_of(1, "availability, one caller at a time", &gateway.address, Some(&gateway), |_, round| {
+        let args = json!({"service": "Herrenhaarschnitt", "date": tomorrow_or_later.to_string(), "time": "11:00"});
+        request("/api/t/calcom/retell/functions", &envelope("alone", &format!("alone-{round}"), "check_availability", &args))
+    })
+    .await;
+    bookings(&gateway, tomorrow, CONNECTIONS).await;
+    bookings(&gateway, tomorrow.saturating_add(200.days()), 1).await;
     say(&format!("availability against the bare route: {:.3} of its rate", availability / bare_rate));
     say(&format!("resident after the load: {:.1} MiB", gateway.resident()));
 }
 
 /// Every connection is one caller after another: a check, then the booking of what it found.
-async fn bookings(gateway: &Gateway, first: jiff::civil::Date) {
+async fn bookings(gateway: &Gateway, first: jiff::civil::Date, connections: usize) {
     let began_cpu = gateway.cpu();
     let began = now();
     let mut tasks = tokio::task::JoinSet::new();
-    for connection in 0..CONNECTIONS {
+    for connection in 0..connections {
         let address = gateway.address.clone();
         tasks.spawn(async move {
             let mut stream = TcpStream::connect(address).await.expect("connected");
@@ -225,7 +232,7 @@ async fn bookings(gateway: &Gateway, first: jiff::civil::Date) {
                 let day = first.checked_add((slot / 90).days()).expect("in range");
                 let minute = (slot % 90) * 15;
                 slot += 1;
-                let call = format!("b{connection}-{slot}");
+                let call = format!("b{connections}-{connection}-{slot}");
                 let args = json!({"service": "Beratung", "staff": format!("Person {connection}"), "date": day.to_string(), "time": format!("{:02}:{:02}", minute / 60, minute % 60)});
                 let check = request("/api/t/builtin/retell/functions", &json!({"name": "check_availability", "args": args, "call": {"call_id": call}}).to_string());
                 let answer = exchange(&mut stream, &check).await;
@@ -240,15 +247,26 @@ async fn bookings(gateway: &Gateway, first: jiff::civil::Date) {
         });
     }
     let all: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
-    report("check and booking, built-in calendar", all, began.elapsed(), Some(gateway.cpu() - began_cpu));
+    let name = if connections == 1 { "booking, one caller at a time" } else { "check and booking, built-in calendar" };
+    report(name, all, began.elapsed(), Some(gateway.cpu() - began_cpu));
 }
 
 async fn load(name: &str, address: &str, gateway: Option<&Gateway>, make: impl Fn(usize, u64) -> Vec<u8>) -> f64 {
+    load_of(CONNECTIONS, name, address, gateway, make).await
+}
+
+async fn load_of(
+    connections: usize,
+    name: &str,
+    address: &str,
+    gateway: Option<&Gateway>,
+    make: impl Fn(usize, u64) -> Vec<u8>,
+) -> f64 {
     let per_connection = 6_000_u64;
     let mut tasks = tokio::task::JoinSet::new();
     let began_cpu = gateway.map(Gateway::cpu);
     let mut prepared = Vec::new();
-    for connection in 0..CONNECTIONS {
+    for connection in 0..connections {
         prepared.push((0..per_connection).map(|round| make(connection, round)).collect::<Vec<_>>());
     }
     let began = now();

@@ -11,10 +11,12 @@ pub(crate) mod tenants;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use frontdesk_core::clock::Dice;
 use frontdesk_core::ports::StoreError;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqlSafeStr as _, Sqlite, Transaction};
 
@@ -43,6 +45,8 @@ pub struct SqliteStore {
     pub(crate) readers: SqlitePool,
     pub(crate) master_key: Option<Arc<MasterKey>>,
     pub(crate) dice: Arc<dyn Dice>,
+    /// Whether the writer's commits survive the power going away right now.
+    is_durable: Arc<AtomicBool>,
 }
 
 /// What has to be on the disk before a commit returns.
@@ -86,7 +90,13 @@ impl SqliteStore {
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(failed)?;
-        Ok(Self { writer, readers, master_key: settings.master_key, dice: settings.dice })
+        Ok(Self {
+            writer,
+            readers,
+            master_key: settings.master_key,
+            dice: settings.dice,
+            is_durable: Arc::new(AtomicBool::new(true)),
+        })
     }
 
     /// Closes all connections; what was written stays.
@@ -97,12 +107,26 @@ impl SqliteStore {
 
     /// Begins the one write transaction. Dropped without a commit, it leaves nothing behind.
     pub(crate) async fn write(&self, durability: Durability) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
-        let pragma = match durability {
-            Durability::Power => "PRAGMA synchronous = FULL",
-            Durability::Process => "PRAGMA synchronous = NORMAL",
-        };
-        sqlx::query(pragma).execute(&mut *connection).await.map_err(failed)?;
+        let connection = self.writer(durability).await?;
         Transaction::begin(connection, Some("BEGIN IMMEDIATE".into_sql_str())).await.map_err(failed)
+    }
+
+    /// The one writer, for a single statement that is its own transaction.
+    pub(crate) async fn writer(&self, durability: Durability) -> Result<PoolConnection<Sqlite>, StoreError> {
+        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        // Only who holds the one writer looks at the note. It never claims more than the connection does,
+        // also when this request is given up between the two steps.
+        match (durability, self.is_durable.load(Ordering::Relaxed)) {
+            (Durability::Power, false) => {
+                sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await.map_err(failed)?;
+                self.is_durable.store(true, Ordering::Relaxed);
+            }
+            (Durability::Process, true) => {
+                self.is_durable.store(false, Ordering::Relaxed);
+                sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await.map_err(failed)?;
+            }
+            (Durability::Power, true) | (Durability::Process, false) => {}
+        }
+        Ok(connection)
     }
 }

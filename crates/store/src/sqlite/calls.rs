@@ -34,15 +34,15 @@ impl Calls for SqliteStore {
     }
 
     async fn remember(&self, scope: Scope<'_>, call: &CallId, memory: &Memory) -> Result<(), StoreError> {
-        let mut tx = self.write(Durability::Process).await?;
+        let mut writer = self.writer(Durability::Process).await?;
         sqlx::query("UPDATE calls SET memory = ? WHERE tenant = ? AND call_id = ?")
             .bind(to_json(memory)?)
             .bind(scope.tenant().as_str())
             .bind(call.as_str())
-            .execute(&mut *tx)
+            .execute(&mut *writer)
             .await
             .map_err(failed)?;
-        tx.commit().await.map_err(failed)
+        Ok(())
     }
 
     async fn apply(&self, scope: Scope<'_>, call: &CallContext, event: &VoiceEvent, now: Timestamp) -> Result<bool, StoreError> {
@@ -104,7 +104,7 @@ impl Calls for SqliteStore {
     }
 
     async fn note(&self, scope: Scope<'_>, call: &CallId, step: &Step) -> Result<(), StoreError> {
-        let mut tx = self.write(Durability::Process).await?;
+        let mut writer = self.writer(Durability::Process).await?;
         sqlx::query(
             "INSERT INTO call_steps (tenant, call_id, request, function, status, input, output, at, took_ms)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -118,10 +118,10 @@ impl Calls for SqliteStore {
         .bind(&step.output)
         .bind(ms(step.at))
         .bind(i64::try_from(step.took_ms).unwrap_or(i64::MAX))
-        .execute(&mut *tx)
+        .execute(&mut *writer)
         .await
         .map_err(failed)?;
-        tx.commit().await.map_err(failed)
+        Ok(())
     }
 
     async fn list(&self, scope: Scope<'_>, most: u32) -> Result<Vec<CallRow>, StoreError> {
