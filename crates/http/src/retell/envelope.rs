@@ -224,6 +224,27 @@ mod tests {
         assert!(matches!(Envelope::read(deep.as_bytes(), false).expect("readable").arguments, Arguments::Unusable));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), flat: bool) {
+            if let Ok(envelope) = Envelope::read(&body, flat) {
+                let _ = envelope.context(Some("header"));
+            }
+        }
+
+        #[test]
+        fn any_words_in_any_place_are_read_and_never_make_another_call(
+            name in ".{0,40}", id in ".{0,300}", number in ".{0,60}", argument in ".{0,60}",
+        ) {
+            let body = serde_json::json!({"name": name, "args": {"x": argument}, "call": {"call_id": id, "from_number": number}});
+            let envelope = Envelope::read(body.to_string().as_bytes(), false).expect("an object");
+            let context = envelope.context(Some("header"));
+            if let Some(read) = context.id {
+                proptest::prop_assert_eq!(read.as_str(), id);
+            }
+        }
+    }
+
     #[test]
     fn fields_of_the_wrong_type_are_as_good_as_absent() {
         let body = br#"{"name":5,"args":null,"call":{"call_id":{},"from_number":[1]}}"#;
