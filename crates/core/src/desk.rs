@@ -11,7 +11,9 @@ mod cancel;
 mod check;
 mod claims;
 mod command;
+mod direct;
 mod find;
+mod held;
 mod info;
 mod offers;
 mod reschedule;
@@ -21,8 +23,8 @@ mod understand;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use book::{DirectBooking, DirectOutcome};
 pub use command::{BookWish, CallbackWish, CancelWish, CheckWish, CollectWish, Command, FindWish, MoveWish, WhenWords};
+pub use direct::{DirectBooking, DirectOutcome};
 use jiff::Timestamp;
 pub use offers::Browsed;
 

@@ -5,6 +5,7 @@ pub(crate) mod calls;
 pub(crate) mod claims;
 pub(crate) mod diary;
 pub(crate) mod diary_rows;
+pub(crate) mod holds;
 pub(crate) mod schema;
 pub(crate) mod settle;
 pub(crate) mod tenants;

@@ -9,49 +9,15 @@ use super::understand::{ask, exact_time};
 use super::{BookWish, Desk, Session, Visit};
 use crate::booking::{Appointment, AppointmentState, Attendee, CallbackCause, Intent, IntentKind, IntentState};
 use crate::call::Phone;
-use crate::deadline::Deadline;
 use crate::ids::{BookingId, IntentId};
 use crate::outcome::{Change, Choice, Confirm, Denial, Missed, Need, Offer, Outcome, Question, Shown};
-use crate::policy::refuses_start;
 use crate::ports::{AppointmentFilter, Beginning, Begun, Refusal, StoreError};
 use crate::sensitive::Sensitive;
 use crate::slot::{HOLDS_PER_CALL, Hold};
 use crate::speech::person::{clean_name, read_email};
 use crate::speech::service::{Match, match_service};
 use crate::speech::when::DateWish;
-use crate::tenant::{CalendarKind, Service, Staff, Tenant};
-
-/// A booking by the tenant's own software: nothing is spoken, nothing is asked back.
-#[derive(Debug, Clone)]
-pub struct DirectBooking {
-    /// The service.
-    pub service: Service,
-    /// The person wished for.
-    pub staff: Option<Staff>,
-    /// When.
-    pub start: Timestamp,
-    /// Who comes.
-    pub attendee: Attendee,
-    /// For the business.
-    pub notes: Option<Sensitive<String>>,
-}
-
-/// How a direct request ended.
-#[derive(Debug, Clone)]
-pub enum DirectOutcome {
-    /// Here and in the calendar.
-    Done(Appointment),
-    /// Durable here, the calendar has not answered.
-    Pending(Appointment),
-    /// A rule says no.
-    Denied(Denial),
-    /// The time is not free.
-    Taken,
-    /// The calendar does not accept the attendee's data.
-    Attendee,
-    /// There is no such appointment that stands.
-    NotFound,
-}
+use crate::tenant::{CalendarKind, Service, Tenant};
 
 impl Desk {
     pub(super) async fn book(&self, session: &mut Session<'_>, wish: &BookWish) -> Result<Outcome, StoreError> {
@@ -320,7 +286,7 @@ impl Desk {
     }
 
     /// Writes appointment and intent; `None` when something else blocks the time.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         tenant: &Tenant,
         hold: &Hold,
@@ -357,61 +323,6 @@ impl Desk {
             watch_until: None,
             last_error: None,
         }
-    }
-
-    /// Books for the tenant's own software. Without an answer from the calendar about the time, what is
-    /// known here decides, and the answer is pending.
-    pub async fn book_direct(&self, visit: &Visit, wish: DirectBooking) -> Result<DirectOutcome, StoreError> {
-        let now = self.now();
-        let tenant = &*visit.tenant;
-        if let Some(denial) = refuses_start(tenant, wish.staff.as_ref(), wish.start, wish.service.duration(), visit.hours, now) {
-            return Ok(DirectOutcome::Denied(denial));
-        }
-        let deadline = Deadline::within(self.parts.budgets.write);
-        let Some(hold) = self.direct_hold(visit, &wish.service, wish.staff.as_ref(), wish.start, None, deadline).await? else {
-            return Ok(DirectOutcome::Taken);
-        };
-        let owner = wish.attendee.phone.clone();
-        let appointment = self.appointment_of(&hold, wish.attendee, owner, wish.notes, visit, now);
-        let Some(intent) = self.begin(tenant, &hold, &appointment, now).await? else { return Ok(DirectOutcome::Taken) };
-        Ok(match self.attempt_or_done(visit, &appointment, &intent, deadline).await? {
-            Settled::Done(appointment) => DirectOutcome::Done(appointment),
-            Settled::Open => DirectOutcome::Pending(appointment),
-            Settled::Refused(Refusal::Attendee) => DirectOutcome::Attendee,
-            Settled::Refused(_) => DirectOutcome::Taken,
-        })
-    }
-
-    /// Holds exactly that start for a request without a call.
-    pub(super) async fn direct_hold(
-        &self,
-        visit: &Visit,
-        service: &Service,
-        staff: Option<&Staff>,
-        start: Timestamp,
-        replaces: Option<&Appointment>,
-        deadline: Deadline,
-    ) -> Result<Option<Hold>, StoreError> {
-        let search = Search {
-            tenant: &visit.tenant,
-            service,
-            staff,
-            call: None,
-            replaces,
-            from: start,
-            to: start + jiff::SignedDuration::from_mins(1),
-            hours: visit.hours,
-            now: self.now(),
-            deadline: deadline.at_most(self.parts.budgets.check),
-            max_age: promise_age(&visit.tenant),
-        };
-        let found = match self.search(&search).await {
-            Ok(found) => found,
-            Err(SearchError::NoLine) => return Ok(None),
-            Err(SearchError::Store(error)) => return Err(error),
-            Err(SearchError::Calendar(_)) => super::offers::Found::assumed(&search),
-        };
-        Ok(self.hold(&search, &found, &[start], 1).await?.pop())
     }
 }
 

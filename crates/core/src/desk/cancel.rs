@@ -1,12 +1,11 @@
 //! Give it up: one appointment of this caller, after a yes.
 
 use super::attempt::{Settled, is_open};
-use super::book::{DirectOutcome, existing};
+use super::book::existing;
 use super::{CancelWish, Desk, Session, Visit};
 use crate::booking::{Appointment, AppointmentState, CallbackCause, IntentKind};
 use crate::call::Caller;
 use crate::deadline::Deadline;
-use crate::ids::BookingId;
 use crate::outcome::{Change, Confirm, Missed, Outcome, Shown};
 use crate::policy::refuses_change;
 use crate::ports::{Begun, StoreError};
@@ -56,7 +55,7 @@ impl Desk {
         })
     }
 
-    async fn give_up(
+    pub(super) async fn give_up(
         &self,
         visit: &Visit,
         appointment: &Appointment,
@@ -70,45 +69,5 @@ impl Desk {
             Begun::Blocked => Ok(None),
             Begun::Yes => self.attempt_or_done(visit, appointment, &intent, deadline).await.map(Some),
         }
-    }
-
-    /// Cancels for the tenant's own software, which may override the deadline.
-    pub async fn cancel_direct(
-        &self,
-        visit: &Visit,
-        booking: &BookingId,
-        reason: Option<&str>,
-        override_deadline: bool,
-    ) -> Result<DirectOutcome, StoreError> {
-        let tenant = &*visit.tenant;
-        let Some(appointment) = self.parts.diary.appointment(tenant.scope(), booking).await? else {
-            return Ok(DirectOutcome::NotFound);
-        };
-        match appointment.state {
-            AppointmentState::Booked => {}
-            AppointmentState::Cancelled => return Ok(DirectOutcome::Done(appointment)),
-            AppointmentState::Pending | AppointmentState::NeedsPerson => return Ok(DirectOutcome::Pending(appointment)),
-            AppointmentState::Refused => return Ok(DirectOutcome::NotFound),
-        }
-        let denial = if override_deadline { None } else { refuses_change(tenant, Change::Cancel, appointment.start, self.now()) };
-        if let Some(denial) = denial {
-            return Ok(DirectOutcome::Denied(denial));
-        }
-        let deadline = Deadline::within(self.parts.budgets.write);
-        let reason = reason.unwrap_or("Cancelled by the business");
-        Ok(match self.give_up(visit, &appointment, reason, deadline).await? {
-            Some(Settled::Done(gone)) => DirectOutcome::Done(gone),
-            Some(Settled::Open) | None => DirectOutcome::Pending(appointment),
-            Some(Settled::Refused(_)) => DirectOutcome::NotFound,
-        })
-    }
-
-    /// The appointment, for the tenant's own software.
-    pub async fn appointment(
-        &self,
-        tenant: &crate::tenant::Tenant,
-        booking: &BookingId,
-    ) -> Result<Option<Appointment>, StoreError> {
-        self.parts.diary.appointment(tenant.scope(), booking).await
     }
 }

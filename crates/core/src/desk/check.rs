@@ -10,8 +10,7 @@ use super::{CheckWish, CollectWish, Desk, Session};
 use crate::booking::{Appointment, CallbackCause};
 use crate::call::Awaiting;
 use crate::hours::{MinuteOfDay, bounds_of};
-use crate::ids::SlotId;
-use crate::outcome::{Answer, Confirm, Denial, Missed, Need, Offer, Outcome, Question, WhyNothing, WhyOffered};
+use crate::outcome::{Confirm, Denial, Missed, Need, Offer, Outcome, Question, WhyNothing, WhyOffered};
 use crate::policy::refuses_start;
 use crate::ports::StoreError;
 use crate::sensitive::Sensitive;
@@ -382,51 +381,6 @@ impl Desk {
             session.memory.email = Some(email.clone());
         }
         self.check(session, &wish.book.check).await
-    }
-
-    /// Keeps a slot for its full time again.
-    pub(super) async fn hold_slot(&self, session: &mut Session<'_>, slot: &SlotId) -> Result<Outcome, StoreError> {
-        let scope = session.tenant().scope();
-        let Some(hold) = self.own_hold(session, slot).await? else { return Ok(Outcome::NotFound(Missed::Slot)) };
-        if hold.until > session.now
-            && self.parts.diary.renew_hold(scope, slot, session.now).await?
-            && let Some(hold) = self.parts.diary.find_hold(scope, slot).await?
-        {
-            return Ok(Outcome::Ok(Answer::Held(Offer::from(&hold))));
-        }
-        self.look_again(session, &hold).await
-    }
-
-    /// A hold that ended is checked as if it were asked for anew.
-    pub(super) async fn look_again(&self, session: &mut Session<'_>, hold: &Hold) -> Result<Outcome, StoreError> {
-        let Some(service) = session.tenant().service(&hold.service).cloned() else {
-            return Ok(Outcome::NotFound(Missed::Service(session.tenant().services.iter().map(|it| it.name.clone()).collect())));
-        };
-        let staff = hold.staff.as_deref().and_then(|name| session.tenant().staff_member(name)).cloned();
-        let local = hold.start.to_zoned_datetime(session.tenant().zone().clone());
-        let when = When { date: DateWish::On(local.date()), time: TimeWish::At(local.time()) };
-        self.look(session, &Wish { service, staff, when, replaces: None }).await
-    }
-
-    /// Lets slots of this call go.
-    pub(super) async fn release_slot(&self, session: &mut Session<'_>, slot: Option<&SlotId>) -> Result<Outcome, StoreError> {
-        let scope = session.tenant().scope();
-        match slot {
-            Some(slot) => {
-                if self.own_hold(session, slot).await?.is_none() {
-                    return Ok(Outcome::NotFound(Missed::Slot));
-                }
-                self.parts.diary.release(scope, None, Some(slot)).await?;
-            }
-            None => self.parts.diary.release(scope, session.visit.call.id.as_ref(), None).await?,
-        }
-        Ok(Outcome::Ok(Answer::Released))
-    }
-
-    /// A hold of this call, or one that belongs to no call.
-    pub(super) async fn own_hold(&self, session: &Session<'_>, slot: &SlotId) -> Result<Option<Hold>, StoreError> {
-        let hold = self.parts.diary.find_hold(session.tenant().scope(), slot).await?;
-        Ok(hold.filter(|hold| hold.call.is_none() || hold.call == session.visit.call.id))
     }
 
     /// Turns a yes into the question whether it is meant, and keeps it in mind.

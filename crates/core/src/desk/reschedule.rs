@@ -3,17 +3,17 @@
 use jiff::Timestamp;
 
 use super::attempt::{Settled, is_open};
-use super::book::{DirectOutcome, existing};
+use super::book::existing;
 use super::check::Wish;
 use super::understand::{ask, exact_time};
 use super::{Desk, MoveWish, Session, Visit};
-use crate::booking::{Appointment, AppointmentState, IntentKind};
+use crate::booking::{Appointment, IntentKind};
 use crate::call::Caller;
 use crate::deadline::Deadline;
 use crate::ids::BookingId;
 use crate::outcome::{Change, Confirm, Missed, Need, Outcome, Question, Shown};
-use crate::policy::{refuses_change, refuses_start};
-use crate::ports::{Begun, Refusal, StoreError};
+use crate::policy::refuses_change;
+use crate::ports::{Begun, StoreError};
 use crate::sensitive::Sensitive;
 use crate::slot::Hold;
 use crate::speech::when::{DateWish, TimeWish};
@@ -149,7 +149,7 @@ impl Desk {
     }
 
     /// Writes the intent to move and carries it out; `None` when the time or the appointment is in use.
-    async fn change_to(
+    pub(super) async fn change_to(
         &self,
         visit: &Visit,
         appointment: &Appointment,
@@ -171,52 +171,6 @@ impl Desk {
             Begun::Blocked => Ok(None),
             Begun::Yes => self.attempt_or_done(visit, appointment, &intent, deadline).await.map(Some),
         }
-    }
-
-    /// Moves for the tenant's own software, which may override the deadline.
-    pub async fn move_direct(
-        &self,
-        visit: &Visit,
-        booking: &BookingId,
-        start: Timestamp,
-        reason: Option<&str>,
-        override_deadline: bool,
-    ) -> Result<DirectOutcome, StoreError> {
-        let now = self.now();
-        let tenant = &*visit.tenant;
-        let Some(appointment) = self.parts.diary.appointment(tenant.scope(), booking).await? else {
-            return Ok(DirectOutcome::NotFound);
-        };
-        match appointment.state {
-            AppointmentState::Booked => {}
-            AppointmentState::Pending => return Ok(DirectOutcome::Pending(appointment)),
-            AppointmentState::Cancelled | AppointmentState::Refused | AppointmentState::NeedsPerson => {
-                return Ok(DirectOutcome::NotFound);
-            }
-        }
-        if appointment.start == start {
-            return Ok(DirectOutcome::Done(appointment));
-        }
-        let denial = if override_deadline { None } else { refuses_change(tenant, Change::Move, appointment.start, now) };
-        if let Some(denial) = denial {
-            return Ok(DirectOutcome::Denied(denial));
-        }
-        let Some(service) = tenant.service(&appointment.service).cloned() else { return Ok(DirectOutcome::NotFound) };
-        let staff = appointment.staff.as_deref().and_then(|name| tenant.staff_member(name)).cloned();
-        if let Some(denial) = refuses_start(tenant, staff.as_ref(), start, service.duration(), visit.hours, now) {
-            return Ok(DirectOutcome::Denied(denial));
-        }
-        let deadline = Deadline::within(self.parts.budgets.write);
-        let Some(hold) = self.direct_hold(visit, &service, staff.as_ref(), start, Some(&appointment), deadline).await? else {
-            return Ok(DirectOutcome::Taken);
-        };
-        let reason = reason.unwrap_or("Moved by the business");
-        Ok(match self.change_to(visit, &appointment, &hold, reason, deadline, now).await? {
-            None | Some(Settled::Refused(Refusal::Taken | Refusal::OutOfBounds)) => DirectOutcome::Taken,
-            Some(Settled::Refused(_)) => DirectOutcome::NotFound,
-            Some(Settled::Done(moved)) => DirectOutcome::Done(moved),
-            Some(Settled::Open) => DirectOutcome::Pending(appointment),
-        })
     }
 
     /// Whether this very request was answered with a question before, and comes again.

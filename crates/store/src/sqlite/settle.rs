@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 
 use super::callbacks::{resolve_appointment, resolve_wishes};
-use super::diary::{Tx, delete_occupancy};
+use super::diary::Tx;
 use super::diary_rows;
+use super::holds::delete_occupancy;
 use crate::rows::{failed, ms, to_json};
 
 pub(super) async fn settle(

@@ -1,0 +1,56 @@
+//! Slots that a call has in its hand: kept, looked at again, let go.
+
+use super::check::Wish;
+use super::{Desk, Session};
+use crate::ids::SlotId;
+use crate::outcome::{Answer, Missed, Offer, Outcome};
+use crate::ports::StoreError;
+use crate::slot::Hold;
+use crate::speech::when::{DateWish, TimeWish, When};
+
+impl Desk {
+    /// Keeps a slot for its full time again.
+    pub(super) async fn hold_slot(&self, session: &mut Session<'_>, slot: &SlotId) -> Result<Outcome, StoreError> {
+        let scope = session.tenant().scope();
+        let Some(hold) = self.own_hold(session, slot).await? else { return Ok(Outcome::NotFound(Missed::Slot)) };
+        if hold.until > session.now
+            && self.parts.diary.renew_hold(scope, slot, session.now).await?
+            && let Some(hold) = self.parts.diary.find_hold(scope, slot).await?
+        {
+            return Ok(Outcome::Ok(Answer::Held(Offer::from(&hold))));
+        }
+        self.look_again(session, &hold).await
+    }
+
+    /// A hold that ended is checked as if it were asked for anew.
+    pub(super) async fn look_again(&self, session: &mut Session<'_>, hold: &Hold) -> Result<Outcome, StoreError> {
+        let Some(service) = session.tenant().service(&hold.service).cloned() else {
+            return Ok(Outcome::NotFound(Missed::Service(session.tenant().services.iter().map(|it| it.name.clone()).collect())));
+        };
+        let staff = hold.staff.as_deref().and_then(|name| session.tenant().staff_member(name)).cloned();
+        let local = hold.start.to_zoned_datetime(session.tenant().zone().clone());
+        let when = When { date: DateWish::On(local.date()), time: TimeWish::At(local.time()) };
+        self.look(session, &Wish { service, staff, when, replaces: None }).await
+    }
+
+    /// Lets slots of this call go.
+    pub(super) async fn release_slot(&self, session: &mut Session<'_>, slot: Option<&SlotId>) -> Result<Outcome, StoreError> {
+        let scope = session.tenant().scope();
+        match slot {
+            Some(slot) => {
+                if self.own_hold(session, slot).await?.is_none() {
+                    return Ok(Outcome::NotFound(Missed::Slot));
+                }
+                self.parts.diary.release(scope, None, Some(slot)).await?;
+            }
+            None => self.parts.diary.release(scope, session.visit.call.id.as_ref(), None).await?,
+        }
+        Ok(Outcome::Ok(Answer::Released))
+    }
+
+    /// A hold of this call, or one that belongs to no call.
+    pub(super) async fn own_hold(&self, session: &Session<'_>, slot: &SlotId) -> Result<Option<Hold>, StoreError> {
+        let hold = self.parts.diary.find_hold(session.tenant().scope(), slot).await?;
+        Ok(hold.filter(|hold| hold.call.is_none() || hold.call == session.visit.call.id))
+    }
+}
