@@ -43,6 +43,10 @@ pub enum DirectOutcome {
     Taken,
     /// The calendar does not accept the attendee's data.
     Attendee,
+    /// An earlier change of the appointment is not settled with the calendar yet.
+    Unsettled,
+    /// The calendar does not let this appointment be changed like that.
+    NotAllowed,
     /// There is no such appointment that stands.
     NotFound,
 }
@@ -119,10 +123,8 @@ impl Desk {
         };
         match appointment.state {
             AppointmentState::Booked => {}
-            AppointmentState::Pending => return Ok(DirectOutcome::Pending(appointment)),
-            AppointmentState::Cancelled | AppointmentState::Refused | AppointmentState::NeedsPerson => {
-                return Ok(DirectOutcome::NotFound);
-            }
+            AppointmentState::Pending | AppointmentState::NeedsPerson => return Ok(DirectOutcome::Unsettled),
+            AppointmentState::Cancelled | AppointmentState::Refused => return Ok(DirectOutcome::NotFound),
         }
         if appointment.start == start {
             return Ok(DirectOutcome::Done(appointment));
@@ -143,7 +145,8 @@ impl Desk {
         let reason = reason.unwrap_or("Moved by the business");
         Ok(match self.change_to(visit, &appointment, &hold, reason, deadline, now).await? {
             None | Some(Settled::Refused(Refusal::Taken | Refusal::OutOfBounds)) => DirectOutcome::Taken,
-            Some(Settled::Refused(_)) => DirectOutcome::NotFound,
+            Some(Settled::Refused(Refusal::NoSuchBooking | Refusal::AlreadyCancelled)) => DirectOutcome::NotFound,
+            Some(Settled::Refused(_)) => DirectOutcome::NotAllowed,
             Some(Settled::Done(moved)) => DirectOutcome::Done(moved),
             Some(Settled::Open) => DirectOutcome::Pending(appointment),
         })
@@ -164,7 +167,7 @@ impl Desk {
         match appointment.state {
             AppointmentState::Booked => {}
             AppointmentState::Cancelled => return Ok(DirectOutcome::Done(appointment)),
-            AppointmentState::Pending | AppointmentState::NeedsPerson => return Ok(DirectOutcome::Pending(appointment)),
+            AppointmentState::Pending | AppointmentState::NeedsPerson => return Ok(DirectOutcome::Unsettled),
             AppointmentState::Refused => return Ok(DirectOutcome::NotFound),
         }
         let denial = if override_deadline { None } else { refuses_change(tenant, Change::Cancel, appointment.start, self.now()) };
@@ -175,8 +178,10 @@ impl Desk {
         let reason = reason.unwrap_or("Cancelled by the business");
         Ok(match self.give_up(visit, &appointment, reason, deadline).await? {
             Some(Settled::Done(gone)) => DirectOutcome::Done(gone),
-            Some(Settled::Open) | None => DirectOutcome::Pending(appointment),
-            Some(Settled::Refused(_)) => DirectOutcome::NotFound,
+            Some(Settled::Open) => DirectOutcome::Pending(appointment),
+            None => DirectOutcome::Unsettled,
+            Some(Settled::Refused(Refusal::NoSuchBooking)) => DirectOutcome::NotFound,
+            Some(Settled::Refused(_)) => DirectOutcome::NotAllowed,
         })
     }
 

@@ -56,10 +56,11 @@ pub(super) async fn serve(
     let server = axum::serve(listener, frontdesk_http::app(edge)).with_graceful_shutdown(async move {
         let _ = until.wait_for(|stop| *stop).await;
     });
-    tracing::info!(%address, "listening");
+    // Before anybody is told that we listen: a signal that comes at once must not kill.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    tracing::info!(%address, "listening");
     let mut served = Box::pin(server.into_future());
     let mut ready = Some(Box::pin(ready));
     loop {

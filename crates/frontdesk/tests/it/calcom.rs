@@ -162,6 +162,14 @@ async fn a_calendar_that_is_down_means_pending_a_work_item_and_one_booking_later
     assert_eq!(answer["status"], "pending", "{answer}");
     assert!(!answer["message"].as_str().unwrap_or("").contains("gebucht"), "{answer}");
     assert_eq!(house.callbacks("salon").await.len(), 1);
+    let (status, early) = house
+        .rest("salon", "DELETE", &format!("/api/v2/bookings/{}", answer["booking_id"].as_str().expect("an id")), Value::Null)
+        .await;
+    assert_eq!(
+        (status.as_u16(), early["code"].as_str()),
+        (409, Some("state_conflict")),
+        "nothing is promised of it yet: {early}"
+    );
     settle(&house).await;
     calendar.up().await;
     let meanwhile = house

@@ -76,6 +76,13 @@ fn answer(outcome: DirectOutcome, done: StatusCode, tenant: &Tenant, contacts: &
             let refused = |pointer: &String| (pointer.clone(), "is not accepted by the calendar".to_owned());
             Err(Problem::invalid(contacts.iter().map(refused).collect()))
         }
+        DirectOutcome::Unsettled => {
+            let detail = "An earlier change is not settled with the calendar yet. Ask again when its status is booked.";
+            Err(Problem::new(Code::StateConflict, detail))
+        }
+        DirectOutcome::NotAllowed => {
+            Err(Problem::new(Code::StateConflict, "The calendar does not let this booking be changed like that."))
+        }
         DirectOutcome::NotFound => Err(Problem::not_found()),
     }
 }
