@@ -14,9 +14,14 @@ const TENANT: &str = include_str!("tenants/calcom.toml");
 
 /// A salon whose calendar is the simulated one, with short budgets so that a slow calendar is slow soon.
 async fn salon(write: Duration) -> (House, SimulatedCalCom) {
+    salon_with(write, |_| {}).await
+}
+
+async fn salon_with(write: Duration, change: impl FnOnce(&mut Config)) -> (House, SimulatedCalCom) {
     let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
     let for_calendar = Arc::clone(&clock);
-    let config = Config::salon().clock(Arc::new(move || for_calendar.now())).rate_limit(Some(RateLimit::of(10_000)));
+    let mut config = Config::salon().clock(Arc::new(move || for_calendar.now())).rate_limit(Some(RateLimit::of(10_000)));
+    change(&mut config);
     let calendar = SimulatedCalCom::start(config).await;
     let tenant = TENANT.replace("BASE_URL", &calendar.base_url());
     let house = House::at(clock, &[&tenant], |config| config.live.deadlines.write = write).await;
@@ -263,4 +268,52 @@ async fn slots_without_an_offset_are_not_guessed() {
         .say("check_availability", json!({"service": "Herrenhaarschnitt", "date": "Montag", "time": "14 Uhr"}))
         .await;
     assert_eq!(answer["status"], "temporarily_unavailable", "{answer}");
+}
+
+#[tokio::test]
+async fn a_booking_that_the_business_has_to_confirm_is_not_booked_before_it_does() {
+    let confirmed = |config: &mut Config| {
+        for event_type in &mut config.event_types {
+            event_type.requires_confirmation = true;
+        }
+    };
+    let (house, calendar) = salon_with(Duration::from_secs(6), confirmed).await;
+    let call = house.call("salon", "c1", ANNA);
+    let slot = call.slot("Herrenhaarschnitt", "Montag", "14 Uhr").await;
+    let answer = call.say("book_appointment", json!({"slot_id": slot, "name": "Anna Schmidt"})).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    settle(&house).await;
+    assert_eq!(booked_state(&house, &answer["booking_id"]).await, "pending", "nobody has said yes");
+    assert_eq!(calendar.bookings().len(), 1, "and it is not made again");
+    let uid = calendar.bookings()[0].uid.clone();
+    calendar.set_status(&uid, frontdesk_testkit::calcom::Status::Accepted);
+    settle(&house).await;
+    assert_eq!(booked_state(&house, &answer["booking_id"]).await, "booked");
+}
+
+#[tokio::test]
+async fn a_lookup_that_lags_behind_makes_no_second_booking() {
+    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let call = house.call("salon", "c1", ANNA);
+    let slot = call.slot("Herrenhaarschnitt", "Montag", "14 Uhr").await;
+    calendar.fault(Fault::store_then_status(Route::Create, 500));
+    calendar.fault(Fault::on(Route::List, FaultKind::StaleList).times(2));
+    let answer = call.say("book_appointment", json!({"slot_id": slot, "name": "Anna Schmidt"})).await;
+    assert!(["pending", "booked"].contains(&answer["status"].as_str().unwrap_or("")), "{answer}");
+    settle(&house).await;
+    assert_eq!(booked_state(&house, &answer["booking_id"]).await, "booked");
+    assert_eq!(standing(&calendar), 1);
+}
+
+#[tokio::test]
+async fn too_many_requests_is_said_and_nothing_is_lost() {
+    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let call = house.call("salon", "c1", ANNA);
+    let slot = call.slot("Herrenhaarschnitt", "Montag", "14 Uhr").await;
+    calendar.fault(Fault::status(Route::Create, 429, frontdesk_testkit::calcom::ErrorShape::A).times(2));
+    let answer = call.say("book_appointment", json!({"slot_id": slot, "name": "Anna Schmidt"})).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    settle(&house).await;
+    assert_eq!(booked_state(&house, &answer["booking_id"]).await, "booked");
+    assert_eq!(standing(&calendar), 1);
 }
