@@ -4,6 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,7 +12,9 @@ use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
 use frontdesk_core::ids::random_text;
+use futures_util::StreamExt as _;
 
 use crate::edge::Edge;
 use crate::problem::{Code, Problem};
@@ -91,13 +94,30 @@ impl<F: Future> Future for CatchUnwind<F> {
     }
 }
 
-/// Reads a body of at most `most` bytes.
-pub(crate) async fn read_body(body: Body, most: usize) -> Result<bytes::Bytes, Problem> {
-    use axum::body::HttpBody as _;
+/// How much of a body that is too large is still read, so that its sender is there for the answer: one
+/// that is cut off in the middle of sending sees a broken connection instead.
+const READ_AWAY: usize = 16 * 1024 * 1024;
+/// How long that may take.
+const READ_AWAY_WITHIN: Duration = Duration::from_secs(5);
 
-    let too_large = || Problem::new(Code::PayloadTooLarge, format!("At most {most} bytes are read here."));
-    if body.size_hint().lower() > most as u64 {
-        return Err(too_large());
+/// Reads a body of at most `most` bytes.
+pub(crate) async fn read_body(body: Body, most: usize) -> Result<Bytes, Problem> {
+    let mut chunks = body.into_data_stream();
+    let mut read = BytesMut::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(Code::MalformedJson, "The body broke off."))?;
+        if read.len() + chunk.len() > most {
+            let mut left = READ_AWAY.saturating_sub(read.len() + chunk.len());
+            let read_away = async {
+                while let Some(Ok(chunk)) = chunks.next().await {
+                    let Some(rest) = left.checked_sub(chunk.len()) else { break };
+                    left = rest;
+                }
+            };
+            let _ = tokio::time::timeout(READ_AWAY_WITHIN, read_away).await;
+            return Err(Problem::new(Code::PayloadTooLarge, format!("At most {most} bytes are read here.")));
+        }
+        read.extend_from_slice(&chunk);
     }
-    axum::body::to_bytes(body, most).await.map_err(|_| too_large())
+    Ok(read.freeze())
 }

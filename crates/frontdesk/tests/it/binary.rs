@@ -189,3 +189,16 @@ fn a_terminated_gateway_drains_and_ends_well() {
     assert_eq!(child.wait().expect("ended").code(), Some(0), "{rest}");
     std::io::stderr().write_all(rest.as_bytes()).expect("written");
 }
+
+#[tokio::test]
+async fn a_sender_of_too_much_is_there_for_the_answer() {
+    let folder = Folder::new();
+    let (_running, lines) = Running::start(&folder.0, &["demo", "--listen", "127.0.0.1:0"], "# REST key of practice");
+    let url = lines.iter().find_map(|line| line.strip_prefix("URL=")).expect("printed");
+    for (path, most) in [("/api/t/salon/retell/functions", 4), ("/api/t/salon/retell/events", 8)] {
+        let body = vec![b'x'; most * 1024 * 1024 + 1];
+        let answer =
+            frontdesk_testkit::http_client::Request::post(&format!("{url}{path}")).body(body).send().await.expect("an answer");
+        assert_eq!(answer.status, 413, "{path}");
+    }
+}
