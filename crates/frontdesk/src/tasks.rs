@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_core::desk::Desk;
+use frontdesk_store::SqliteStore;
+use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -15,9 +17,27 @@ const REFRESH_EVERY: Duration = Duration::from_millis(250);
 /// Open intents are looked for this often.
 const SETTLE_EVERY: Duration = Duration::from_millis(1000);
 
+/// Calls that nobody ended are looked for this often.
+const CLOSE_EVERY: Duration = Duration::from_secs(60);
+/// Past this a call without an end is taken for over.
+const LONGEST_CALL: SignedDuration = SignedDuration::from_hours(2);
+
 /// The background work; it ends when `stop` says so.
-pub(crate) fn start(desk: Desk, tenants: Arc<Tenants>, stop: watch::Receiver<bool>) -> JoinSet<()> {
+pub(crate) fn start(desk: Desk, tenants: Arc<Tenants>, store: SqliteStore, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    let clock = desk.clone();
+    tasks.spawn(every(CLOSE_EVERY, stop.clone(), move || {
+        let (store, before) = (store.clone(), clock.now() - LONGEST_CALL);
+        async move {
+            match store.close_abandoned(before).await {
+                Ok(0) => {}
+                Ok(closed) => {
+                    tracing::warn!(closed, "calls whose end was never reported are closed; are the agents' webhooks set?")
+                }
+                Err(error) => tracing::error!(error = error.with_causes(), "abandoned calls could not be closed"),
+            }
+        }
+    }));
     tasks.spawn(every(REFRESH_EVERY, stop.clone(), move || {
         let tenants = Arc::clone(&tenants);
         async move {

@@ -47,7 +47,7 @@ pub(super) async fn serve(
     let address = listener.local_addr()?;
     let House { store, desk, edge, tenants } = house;
     let (stop, stopped) = watch::channel(false);
-    let mut background = tasks::start(desk, tenants, stopped.clone());
+    let mut background = tasks::start(desk, tenants, store.clone(), stopped.clone());
     let mut until = stopped.clone();
     // Answers are one small write: waiting to fill a packet only adds silence.
     let listener = listener.tap_io(|stream| {

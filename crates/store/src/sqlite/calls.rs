@@ -192,6 +192,20 @@ async fn make_known(
     Ok(())
 }
 
+impl SqliteStore {
+    /// Closes the calls of all tenants that began before `before` and whose end was never reported; returns
+    /// how many. An end that is reported later still counts.
+    pub async fn close_abandoned(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut writer = self.writer(Durability::Process).await?;
+        let closed = sqlx::query("UPDATE calls SET state = 'abandoned' WHERE state = 'ongoing' AND started_at < ?")
+            .bind(ms(before))
+            .execute(&mut *writer)
+            .await
+            .map_err(failed)?;
+        Ok(closed.rows_affected())
+    }
+}
+
 fn word(state: CallState) -> &'static str {
     match state {
         CallState::Ongoing => "ongoing",

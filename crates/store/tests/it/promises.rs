@@ -100,6 +100,29 @@ async fn a_call_is_one_in_any_order_of_its_events() {
     }
 }
 
+#[tokio::test]
+async fn a_call_that_nobody_ended_is_closed_and_a_late_end_still_counts() {
+    let stored = Stored::open().await;
+    let salon = tenant("salon");
+    let context = CallContext { id: Some(call(1)), caller: Caller::Anonymous, ..CallContext::none() };
+    stored.store.open(salon.scope(), &context, at(0)).await.expect("opened");
+    assert_eq!(stored.store.close_abandoned(at(0)).await.expect("closed"), 0, "it may still be going on");
+    assert_eq!(stored.store.close_abandoned(at(1)).await.expect("closed"), 1);
+    let state = async || stored.store.list(salon.scope(), 1).await.expect("read")[0].state;
+    assert_eq!(state().await, CallState::Abandoned);
+    let end = VoiceEvent {
+        name: "call_ended".to_owned(),
+        call: call(1),
+        started_at: None,
+        ended_at: Some(at(5)),
+        disconnection_reason: None,
+        kept: "{}".to_owned(),
+        digest: "d".to_owned(),
+    };
+    stored.store.apply(salon.scope(), &context, &end, at(200)).await.expect("applied");
+    assert_eq!(state().await, CallState::Ended);
+}
+
 fn callback(id: &str, from: Option<CallId>) -> Callback {
     Callback {
         id: CallbackId::new(id),
