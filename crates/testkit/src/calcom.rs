@@ -114,6 +114,14 @@ impl SimulatedCalCom {
         }
     }
 
+    /// Moves a booking behind the client's back.
+    pub fn set_start(&self, uid: &str, start: Timestamp) {
+        if let Some(booking) = self.shared.state().bookings.iter_mut().find(|booking| booking.uid == uid) {
+            booking.end = start + (booking.end - booking.start);
+            booking.start = start;
+        }
+    }
+
     /// Refuses connections and breaks the open ones; what was begun is still carried out.
     pub async fn down(&self) {
         let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -153,7 +153,11 @@ impl Desk {
         appointment: &Appointment,
         booking: &CalendarBooking,
     ) -> Result<Settled, StoreError> {
+        let at_another_time = intent.kind == IntentKind::Create && booking.start != appointment.start;
         match booking.standing {
+            // Stored wrongly, or moved by people meanwhile: nobody agreed to that time with the caller, and
+            // it may not be ours to cancel.
+            Standing::Accepted | Standing::AwaitsApproval if at_another_time => self.hand_over(tenant, intent, appointment).await,
             Standing::Accepted => {
                 let staff = who(tenant, &booking.hosts);
                 let uid = Some(booking.uid.clone());
@@ -161,6 +165,7 @@ impl Desk {
                 let current = self.parts.diary.appointment(tenant.scope(), &appointment.id).await?;
                 Ok(current.map_or(Settled::Open, Settled::Done))
             }
+            Standing::AwaitsApproval if self.given_up(intent, appointment) => self.hand_over(tenant, intent, appointment).await,
             Standing::AwaitsApproval => {
                 let not_before = self.now() + APPROVAL_PACE;
                 let why = "the business has to agree".to_owned();
@@ -168,6 +173,10 @@ impl Desk {
                 Ok(Settled::Open)
             }
             Standing::Cancelled | Standing::Rejected => {
+                if intent.attempts > 0 {
+                    // The caller was told that it would be confirmed: somebody has to call.
+                    self.queue_for(tenant, appointment).await?;
+                }
                 let why = "the business did not agree".to_owned();
                 self.settle(tenant, intent, &Settlement::Refused { why }).await?;
                 Ok(Settled::Refused(Refusal::Taken))
@@ -286,6 +295,7 @@ impl Desk {
                         self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
                         return Ok(Settled::Refused(refusal));
                     }
+                    _ if self.given_up(intent, appointment) => return self.hand_over(tenant, intent, appointment).await,
                     other => return self.later(tenant, intent, &other.to_string()).await,
                 },
                 Err(_) if self.given_up(intent, appointment) => return self.hand_over(tenant, intent, appointment).await,

@@ -317,3 +317,40 @@ async fn too_many_requests_is_said_and_nothing_is_lost() {
     assert_eq!(booked_state(&house, &answer["booking_id"]).await, "booked");
     assert_eq!(standing(&calendar), 1);
 }
+
+#[tokio::test]
+async fn a_booking_that_turns_up_at_another_time_is_a_persons_and_never_called_booked() {
+    let (house, calendar) = salon(Duration::from_millis(400)).await;
+    let call = house.call("salon", "c1", ANNA);
+    let slot = call.slot("Herrenhaarschnitt", "Montag", "14 Uhr").await;
+    calendar.fault(Fault::on(Route::Create, FaultKind::StoreThenHang));
+    let answer = call.say("book_appointment", json!({"slot_id": slot, "name": "Anna Schmidt"})).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    calendar.set_start(&calendar.bookings()[0].uid, "2026-03-16T14:30:00+01:00".parse().expect("a start"));
+    settle(&house).await;
+    assert_eq!(booked_state(&house, &answer["booking_id"]).await, "needs_person");
+    let causes: Vec<Value> = house.callbacks("salon").await.iter().map(|item| item["cause"].clone()).collect();
+    assert!(causes.contains(&json!("unsettled")), "{causes:?}");
+    assert_eq!(calendar.bookings().len(), 1, "and it is not made again");
+}
+
+#[tokio::test]
+async fn a_business_that_never_confirms_or_says_no_leaves_a_work_item() {
+    for (says_no, state) in [(true, "refused"), (false, "needs_person")] {
+        let confirmed = |config: &mut Config| config.event_types.iter_mut().for_each(|it| it.requires_confirmation = true);
+        let (house, calendar) = salon_with(Duration::from_secs(6), confirmed).await;
+        let call = house.call("salon", "c1", ANNA);
+        let slot = call.slot("Herrenhaarschnitt", "Montag", "14 Uhr").await;
+        let answer = call.say("book_appointment", json!({"slot_id": slot, "name": "Anna Schmidt"})).await;
+        assert_eq!(answer["status"], "pending", "{answer}");
+        if says_no {
+            calendar.set_status(&calendar.bookings()[0].uid, frontdesk_testkit::calcom::Status::Rejected);
+        } else {
+            house.wait(SignedDuration::from_hours(5));
+        }
+        settle(&house).await;
+        assert_eq!(booked_state(&house, &answer["booking_id"]).await, state);
+        let causes: Vec<Value> = house.callbacks("salon").await.iter().map(|item| item["cause"].clone()).collect();
+        assert!(causes.contains(&json!("unsettled")), "{causes:?}");
+    }
+}
