@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use phonenumber::country;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CallId, SlotId};
+use crate::ids::{BookingId, CallId, SlotId};
 use crate::sensitive::Sensitive;
 
 /// A phone number in E.164 form: `+` and 7 to 15 digits.
@@ -127,6 +127,19 @@ pub struct Memory {
     pub offered: Vec<SlotId>,
     /// What was asked back last, so that the same request again is consent.
     pub awaiting: Option<Awaiting>,
+    /// What was done last, so that the same request again is answered again.
+    pub done: Option<Effect>,
+}
+
+/// A change that this call made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// What was asked for, as a fingerprint of the function and its arguments.
+    pub fingerprint: String,
+    /// The appointment that was changed.
+    pub booking: BookingId,
+    /// The start that it had.
+    pub from: Timestamp,
 }
 
 /// A question that a repeat of the same request answers with yes.
@@ -138,6 +151,9 @@ pub struct Awaiting {
     pub asked_at: Timestamp,
     /// The slot that is held for the answer, if any.
     pub slot: Option<SlotId>,
+    /// The appointment that was named, if any: a yes is about that one.
+    #[serde(default)]
+    pub booking: Option<BookingId>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::attempt::{Settled, is_open};
 use super::book::existing;
 use super::{CancelWish, Desk, Session, Visit};
-use crate::booking::{Appointment, AppointmentState, CallbackCause, IntentKind};
+use crate::booking::{Appointment, AppointmentState, CallbackCause, Intent, IntentKind};
 use crate::call::Caller;
 use crate::deadline::Deadline;
 use crate::outcome::{Change, Confirm, Missed, Outcome, Shown};
@@ -29,24 +29,38 @@ impl Desk {
         if let Some(denial) = refuses_change(session.tenant(), Change::Cancel, appointment.start, session.now) {
             return Ok(Outcome::Denied { denial, slots: Vec::new() });
         }
-        if !wish.confirm && !self.is_consent(session) {
+        if !wish.confirm && !self.is_consent(session, &appointment) {
             return Ok(self.confirm(session, Confirm::Cancel(Shown::from(&appointment))));
         }
         let reason = wish.reason.as_ref().map_or(DEFAULT_REASON, |reason| reason.expose().as_str());
         match self.give_up(session.visit, &appointment, reason, session.deadline).await? {
-            Some(Settled::Done(gone)) => Ok(Outcome::Cancelled(Shown::from(&gone))),
+            Some(Settled::Done(gone)) => {
+                self.remember_effect(session, &appointment);
+                Ok(Outcome::Cancelled(Shown::from(&gone)))
+            }
             Some(Settled::Refused(_)) => {
                 let promise =
                     self.queue(session, CallbackCause::Unsettled, Some(&appointment.service), Some(&appointment.id)).await?;
                 Ok(Outcome::TemporarilyUnavailable(promise))
             }
-            Some(Settled::Open) | None => self.pending(session, Shown::from(&appointment), Change::Cancel).await,
+            Some(Settled::Open) => self.pending(session, Shown::from(&appointment), Change::Cancel).await,
+            None => match self.parts.diary.intent_of(session.tenant().scope(), &appointment.id).await? {
+                Some(Intent { kind: IntentKind::Cancel { .. }, .. }) => {
+                    self.pending(session, Shown::from(&appointment), Change::Cancel).await
+                }
+                // Another change of it is not settled yet. Its work item ends with that change, so this wish
+                // gets one of its own.
+                _ => self.for_a_person(session).await,
+            },
         }
     }
 
     /// An appointment that this caller gave up already is answered again, not done again.
     async fn cancelled_before(&self, session: &Session<'_>, wish: &CancelWish) -> Result<Outcome, StoreError> {
-        let Some(booking) = &wish.booking else { return Ok(Outcome::NotFound(Missed::Appointment)) };
+        let before = self.effect(session).map(|done| done.booking.clone());
+        let Some(booking) = wish.booking.as_ref().or(before.as_ref()) else {
+            return Ok(Outcome::NotFound(Missed::Appointment));
+        };
         let before = self.parts.diary.appointment(session.tenant().scope(), booking).await?;
         let own = before.filter(|it| it.owner.is_some() && it.owner.as_ref() == session.visit.call.caller.phone());
         Ok(match own {

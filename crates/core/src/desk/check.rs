@@ -385,11 +385,13 @@ impl Desk {
 
     /// Turns a yes into the question whether it is meant, and keeps it in mind.
     pub(super) fn confirm(&self, session: &mut Session<'_>, confirm: Confirm) -> Outcome {
-        let slot = match &confirm {
-            Confirm::Book(offer) | Confirm::Move { to: offer, .. } => offer.slot.clone(),
-            Confirm::Cancel(_) => None,
+        let (slot, booking) = match &confirm {
+            Confirm::Book(offer) => (offer.slot.clone(), None),
+            Confirm::Move { appointment, to } => (to.slot.clone(), Some(appointment.booking.clone())),
+            Confirm::Cancel(appointment) => (None, Some(appointment.booking.clone())),
         };
-        session.memory.awaiting = Some(Awaiting { fingerprint: session.fingerprint.to_owned(), asked_at: session.now, slot });
+        let fingerprint = session.fingerprint.to_owned();
+        session.memory.awaiting = Some(Awaiting { fingerprint, asked_at: session.now, slot, booking });
         Outcome::NeedsConfirmation(confirm)
     }
 }

@@ -8,7 +8,7 @@ use super::check::Wish;
 use super::understand::{ask, exact_time};
 use super::{Desk, MoveWish, Session, Visit};
 use crate::booking::{Appointment, IntentKind};
-use crate::call::Caller;
+use crate::call::{Caller, Effect};
 use crate::deadline::Deadline;
 use crate::ids::BookingId;
 use crate::outcome::{Change, Confirm, Missed, Need, Outcome, Question, Shown};
@@ -49,10 +49,13 @@ impl Desk {
         if let (DateWish::On(date), Some(time)) = (&new.when.date, exact_time(&new.when.time)) {
             let now_at = appointment.start.to_zoned_datetime(session.tenant().zone().clone());
             if now_at.date() == *date && now_at.time() == time {
+                if let Some(done) = self.effect(session).filter(|done| done.booking == appointment.id) {
+                    return Ok(Outcome::Rescheduled { appointment: Shown::from(&appointment), from: done.from });
+                }
                 return Ok(Outcome::Booked { appointment: Shown::from(&appointment), already: true });
             }
         }
-        let agreed = wish.confirm || self.is_consent(session);
+        let agreed = wish.confirm || self.is_consent(session, &appointment);
         let held = match self.offered_at(session, &new).await? {
             Some(hold) if agreed => Some(hold),
             _ => None,
@@ -118,6 +121,9 @@ impl Desk {
             Err(outcome) => return Ok(outcome),
         };
         if appointment.start == hold.start {
+            if let Some(done) = self.effect(session).filter(|done| done.booking == appointment.id) {
+                return Ok(Outcome::Rescheduled { appointment: Shown::from(&appointment), from: done.from });
+            }
             return Ok(Outcome::Booked { appointment: Shown::from(&appointment), already: true });
         }
         if is_open(&appointment) {
@@ -134,7 +140,10 @@ impl Desk {
         let reason = reason.map_or(DEFAULT_REASON, |reason| reason.expose().as_str());
         match self.change_to(session.visit, &appointment, hold, reason, session.deadline, session.now).await? {
             None => Ok(Outcome::Taken(Vec::new())),
-            Some(Settled::Done(moved)) => Ok(Outcome::Rescheduled { appointment: Shown::from(&moved), from: appointment.start }),
+            Some(Settled::Done(moved)) => {
+                self.remember_effect(session, &appointment);
+                Ok(Outcome::Rescheduled { appointment: Shown::from(&moved), from: appointment.start })
+            }
             Some(Settled::Refused(_)) => {
                 let Outcome::Available(offer) = self.look_again(session, hold).await? else {
                     return Ok(Outcome::Taken(Vec::new()));
@@ -173,8 +182,22 @@ impl Desk {
         }
     }
 
-    /// Whether this very request was answered with a question before, and comes again.
-    pub(super) fn is_consent(&self, session: &Session<'_>) -> bool {
-        session.memory.awaiting.as_ref().is_some_and(|awaiting| awaiting.fingerprint == session.fingerprint)
+    /// Whether this very request was answered with a question about this appointment before, and comes
+    /// again.
+    pub(super) fn is_consent(&self, session: &Session<'_>, appointment: &Appointment) -> bool {
+        session.memory.awaiting.as_ref().is_some_and(|awaiting| {
+            awaiting.fingerprint == session.fingerprint && awaiting.booking.as_ref() == Some(&appointment.id)
+        })
+    }
+
+    /// Keeps in mind what was done to `appointment`, as it was before.
+    pub(super) fn remember_effect(&self, session: &mut Session<'_>, appointment: &Appointment) {
+        let fingerprint = session.fingerprint.to_owned();
+        session.memory.done = Some(Effect { fingerprint, booking: appointment.id.clone(), from: appointment.start });
+    }
+
+    /// What this very request did before in this call.
+    pub(super) fn effect<'s>(&self, session: &'s Session<'_>) -> Option<&'s Effect> {
+        session.memory.done.as_ref().filter(|done| done.fingerprint == session.fingerprint)
     }
 }

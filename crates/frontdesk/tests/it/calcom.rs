@@ -354,3 +354,23 @@ async fn a_business_that_never_confirms_or_says_no_leaves_a_work_item() {
         assert!(causes.contains(&json!("unsettled")), "{causes:?}");
     }
 }
+
+#[tokio::test]
+async fn a_cancellation_while_a_move_is_open_is_a_work_item_that_outlives_the_move() {
+    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let call = house.call("salon", "c1", ANNA);
+    let booked = call.booked("Herrenhaarschnitt", "Montag", "14 Uhr", "Anna Schmidt").await;
+    let asked = call.say("reschedule_appointment", json!({"new_time": "16 Uhr"})).await;
+    assert_eq!(asked["status"], "needs_confirmation", "{asked}");
+    calendar.down().await;
+    let moving = call.say("reschedule_appointment", json!({"slot_id": asked["slots"][0]["slot_id"]})).await;
+    assert_eq!(moving["status"], "pending", "{moving}");
+    let cancel = call.say("cancel_appointment", json!({"confirm": true})).await;
+    assert_eq!(cancel["status"], "callback_queued", "{cancel}");
+    calendar.up().await;
+    settle(&house).await;
+    assert_eq!(booked_state(&house, &booked["booking_id"]).await, "booked");
+    let waiting = house.callbacks("salon").await;
+    assert_eq!(waiting.len(), 1, "somebody still has to call about the cancellation: {waiting:?}");
+    assert_eq!(waiting[0]["callback_id"], cancel["callback_id"]);
+}

@@ -156,3 +156,41 @@ async fn an_idempotency_key_gives_the_first_answer_again() {
     let (status, mismatch) = house.rest_with("salon", "POST", "/api/v2/bookings", other, &key).await;
     assert_eq!(status, 422, "{mismatch}");
 }
+
+#[tokio::test]
+async fn the_same_change_later_is_answered_again_and_not_done_again() {
+    let house = House::open().await;
+    let call = house.call("salon", "c1", ANNA);
+    let booked = call.booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+    let args = json!({"new_time": "11 Uhr", "confirm": true});
+    let moved = call.say("reschedule_appointment", args.clone()).await;
+    assert_eq!(moved["status"], "rescheduled", "{moved}");
+    house.wait(SignedDuration::from_secs(10));
+    let again = call.say("reschedule_appointment", args).await;
+    assert_eq!((&again["status"], &again["old_start"]), (&json!("rescheduled"), &booked["start"]), "{again}");
+    let gone = call.say("cancel_appointment", json!({"confirm": true})).await;
+    assert_eq!(gone["status"], "cancelled", "{gone}");
+    house.wait(SignedDuration::from_secs(10));
+    let again = call.say("cancel_appointment", json!({"confirm": true})).await;
+    assert_eq!((&again["status"], &again["booking_id"]), (&json!("cancelled"), &booked["booking_id"]), "{again}");
+    let stranger = house.call("salon", "c2", BERND).say("cancel_appointment", json!({"confirm": true})).await;
+    assert_eq!(stranger["status"], "not_found", "{stranger}");
+}
+
+#[tokio::test]
+async fn a_yes_is_about_the_appointment_that_was_named_and_no_other() {
+    let house = House::open().await;
+    let call = house.call("salon", "c1", ANNA);
+    let first = call.booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+    let asked = call.say("cancel_appointment", json!({})).await;
+    assert_eq!(asked["status"], "needs_confirmation", "{asked}");
+    // The business cancels it meanwhile and puts another one in its place.
+    let id = first["booking_id"].as_str().expect("an id");
+    house.rest("salon", "DELETE", &format!("/api/v2/bookings/{id}"), Value::Null).await;
+    let wish = json!({"service": "Beratung", "start": "2026-03-17T15:00:00+01:00", "name": "Anna Schmidt", "phone": ANNA});
+    let (_, second) = house.rest("salon", "POST", "/api/v2/bookings", wish).await;
+    house.wait(SignedDuration::from_secs(10));
+    let answer = call.say("cancel_appointment", json!({})).await;
+    assert_eq!(answer["status"], "needs_confirmation", "{answer}");
+    assert_eq!(answer["appointment"]["booking_id"], second["booking_id"], "{answer}");
+}
