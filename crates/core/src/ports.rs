@@ -301,7 +301,7 @@ pub struct AppointmentFilter {
     pub ending_after: Option<Timestamp>,
     /// Only pending and booked ones, and those that wait for a person.
     pub standing_only: bool,
-    /// At most this many, by start.
+    /// At most this many, by start; 0 is 100.
     pub limit: u32,
 }
 

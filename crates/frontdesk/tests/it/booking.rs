@@ -335,3 +335,24 @@ async fn arguments_alone_are_a_body_when_the_address_names_the_function() {
     let booked = house.call("salon", "c1", ANNA).say("book_appointment", json!({"slot_id": slot, "name": "Anna"})).await;
     assert_eq!(booked["status"], "booked", "a slot without a call may be booked by any request: {booked}");
 }
+
+#[tokio::test]
+async fn an_anonymous_caller_who_says_it_again_later_is_answered_again() {
+    let house = House::open().await;
+    let call = house.call("salon", "c1", "anonymous");
+    let slot = call.slot("Beratung", "Montag", "10 Uhr").await;
+    let args = json!({"slot_id": slot, "name": "Anna Schmidt"});
+    let booked = call.say("book_appointment", args.clone()).await;
+    assert_eq!(booked["status"], "booked", "{booked}");
+    house.wait(SignedDuration::from_secs(10));
+    let again = call.say("book_appointment", args).await;
+    assert_eq!((&again["status"], &again["booking_id"]), (&json!("booked"), &booked["booking_id"]), "{again}");
+    let words = json!({"service": "Beratung", "date": "Montag", "time": "10 Uhr", "name": "Anna Schmidt"});
+    let again = call.say("book_appointment", words).await;
+    assert_eq!((&again["status"], &again["booking_id"]), (&json!("booked"), &booked["booking_id"]), "{again}");
+    let stranger = house
+        .call("salon", "c2", "anonymous")
+        .say("book_appointment", json!({"service": "Beratung", "date": "Montag", "time": "10 Uhr", "name": "Anna Schmidt"}))
+        .await;
+    assert_ne!(stranger["status"], "booked", "nobody else hears of it: {stranger}");
+}
