@@ -4,12 +4,14 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 need() { # command, package
-    command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+    # A program, not a word of the shell: tests start it themselves.
+    type -P "$1" >/dev/null 2>&1 || missing+=("$2")
 }
 missing=()
 need cc build-essential
 need openssl openssl
 need curl curl
+need kill procps
 if [ "${#missing[@]}" -gt 0 ]; then
     run=()
     [ "$(id -u)" -eq 0 ] || run=(sudo)
