@@ -50,7 +50,7 @@ impl Desk {
                 }
                 // Another change of it is not settled yet. Its work item ends with that change, so this wish
                 // gets one of its own.
-                _ => self.for_a_person(session).await,
+                _ => self.after_the_open_change(session, &appointment).await,
             },
         }
     }

@@ -7,7 +7,7 @@ use super::book::existing;
 use super::check::Wish;
 use super::understand::{ask, exact_time};
 use super::{Desk, MoveWish, Session, Visit};
-use crate::booking::{Appointment, IntentKind};
+use crate::booking::{Appointment, CallbackCause, Intent, IntentKind, IntentState};
 use crate::call::{Caller, Effect};
 use crate::deadline::Deadline;
 use crate::ids::BookingId;
@@ -139,7 +139,14 @@ impl Desk {
         }
         let reason = reason.map_or(DEFAULT_REASON, |reason| reason.expose().as_str());
         match self.change_to(session.visit, &appointment, hold, reason, session.deadline, session.now).await? {
-            None => Ok(Outcome::Taken(Vec::new())),
+            None => match self.parts.diary.intent_of(session.tenant().scope(), &appointment.id).await? {
+                Some(Intent { state: IntentState::Open, kind: IntentKind::Move { start, .. }, .. }) if start == hold.start => {
+                    let shown = Shown { start: hold.start, end: hold.end, ..Shown::from(&appointment) };
+                    self.pending(session, shown, Change::Move).await
+                }
+                Some(Intent { state: IntentState::Open, .. }) => self.after_the_open_change(session, &appointment).await,
+                _ => Ok(Outcome::Taken(Vec::new())),
+            },
             Some(Settled::Done(moved)) => {
                 self.remember_effect(session, &appointment);
                 Ok(Outcome::Rescheduled { appointment: Shown::from(&moved), from: appointment.start })
@@ -155,6 +162,17 @@ impl Desk {
                 self.pending(session, shown, Change::Move).await
             }
         }
+    }
+
+    /// Another change of the appointment is not settled with the calendar yet, so this one cannot begin: a
+    /// person takes it over. The work item names no appointment, because those end with the open change.
+    pub(super) async fn after_the_open_change(
+        &self,
+        session: &mut Session<'_>,
+        appointment: &Appointment,
+    ) -> Result<Outcome, StoreError> {
+        let promise = self.queue(session, CallbackCause::Unsettled, Some(&appointment.service), None).await?;
+        Ok(promise.map_or(Outcome::TemporarilyUnavailable(None), Outcome::CallbackQueued))
     }
 
     /// Writes the intent to move and carries it out; `None` when the time or the appointment is in use.

@@ -367,10 +367,13 @@ async fn a_cancellation_while_a_move_is_open_is_a_work_item_that_outlives_the_mo
     assert_eq!(moving["status"], "pending", "{moving}");
     let cancel = call.say("cancel_appointment", json!({"confirm": true})).await;
     assert_eq!(cancel["status"], "callback_queued", "{cancel}");
+    let elsewhere = call.say("reschedule_appointment", json!({"new_time": "11 Uhr", "confirm": true})).await;
+    assert_ne!(elsewhere["status"], "rescheduled", "{elsewhere}");
+    assert_ne!(elsewhere["status"], "taken", "its time is not what is in the way: {elsewhere}");
     calendar.up().await;
     settle(&house).await;
     assert_eq!(booked_state(&house, &booked["booking_id"]).await, "booked");
     let waiting = house.callbacks("salon").await;
-    assert_eq!(waiting.len(), 1, "somebody still has to call about the cancellation: {waiting:?}");
-    assert_eq!(waiting[0]["callback_id"], cancel["callback_id"]);
+    let still = waiting.iter().any(|item| item["callback_id"] == cancel["callback_id"]);
+    assert!(still, "somebody still has to call about the cancellation: {waiting:?}");
 }
