@@ -12,6 +12,8 @@ need cc build-essential
 need openssl openssl
 need curl curl
 need kill procps
+need redis-server redis-server
+need redis-cli redis-tools
 if [ "${#missing[@]}" -gt 0 ]; then
     run=()
     [ "$(id -u)" -eq 0 ] || run=(sudo)

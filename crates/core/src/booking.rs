@@ -316,6 +316,8 @@ pub enum CallbackCause {
     Unsettled,
     /// A change that needs a verified number.
     AnonymousChange,
+    /// A limit refused what the caller wanted.
+    OverLimit,
     /// Something of ours broke.
     Fault,
 }
@@ -330,6 +332,7 @@ impl CallbackCause {
             Self::Provisional => "provisional",
             Self::Unsettled => "unsettled",
             Self::AnonymousChange => "anonymous_change",
+            Self::OverLimit => "over_limit",
             Self::Fault => "fault",
         }
     }
@@ -343,6 +346,7 @@ impl CallbackCause {
             Self::Provisional,
             Self::Unsettled,
             Self::AnonymousChange,
+            Self::OverLimit,
             Self::Fault,
         ]
         .into_iter()

@@ -32,6 +32,8 @@ use crate::booking::Appointment;
 use crate::call::{CallContext, Memory};
 use crate::clock::{Clock, Dice};
 use crate::deadline::Deadline;
+use crate::limits::{Admission, Asker, Gate};
+use crate::meter;
 use crate::outcome::Outcome;
 use crate::policy::HoursRule;
 use crate::ports::{AppointmentFilter, Calendar, Callbacks, Calls, Diary, Directory, StoreError};
@@ -71,6 +73,8 @@ pub struct Parts {
     pub callbacks: Arc<dyn Callbacks>,
     /// The tenants, for work that no request asked for.
     pub directory: Arc<dyn Directory>,
+    /// Who may ask.
+    pub gate: Arc<Gate>,
     /// How long callers wait.
     pub budgets: Budgets,
 }
@@ -126,16 +130,30 @@ impl Desk {
     pub async fn serve(&self, visit: Visit, command: Command) -> Outcome {
         let fingerprint = command.fingerprint();
         let claim = self.claims.claim(&visit, &command, &fingerprint, self.now());
+        let asker = Asker::Voice { tenant: &visit.tenant, call: visit.call.id.as_ref() };
         let mut running = match claim {
-            claims::Claim::First(ticket) => {
-                let (desk, visit, running) = (self.clone(), visit.clone(), ticket.follow());
-                spawn(async move {
-                    let outcome = desk.act(&visit, command, &fingerprint).await;
-                    ticket.done(outcome, desk.now());
-                });
+            claims::Claim::First(ticket) => match self.parts.gate.admit(asker, command.class()).await {
+                Ok(admission) => {
+                    let (desk, visit, running) = (self.clone(), visit.clone(), ticket.follow());
+                    spawn(async move {
+                        let outcome = desk.act(&visit, command, &fingerprint, admission).await;
+                        ticket.done(outcome, desk.now());
+                    });
+                    running
+                }
+                Err(refused) => {
+                    if command.is_wish() {
+                        self.over_limit(&visit).await;
+                    }
+                    let outcome = Outcome::RateLimited { retry_after: refused.retry_after };
+                    ticket.give_back(outcome.clone());
+                    return outcome;
+                }
+            },
+            claims::Claim::Repeat(running) => {
+                self.parts.gate.show(asker, command.class()).await;
                 running
             }
-            claims::Claim::Repeat(running) => running,
         };
         let outcome = running.outcome().await;
         match outcome {
@@ -148,7 +166,8 @@ impl Desk {
         }
     }
 
-    async fn act(&self, visit: &Visit, command: Command, fingerprint: &str) -> Outcome {
+    /// `_admission` is the proof that the limits were asked.
+    async fn act(&self, visit: &Visit, command: Command, fingerprint: &str, _admission: Admission) -> Outcome {
         let now = self.now();
         let memory = match self.parts.calls.open(visit.tenant.scope(), &visit.call, now).await {
             Ok(memory) => memory,
@@ -224,5 +243,5 @@ impl Desk {
 /// Runs work that must not end with the connection that asked for it.
 #[expect(clippy::disallowed_methods, reason = "the one place where the desk detaches work; each task ends by its own deadline")]
 fn spawn(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(work);
+    tokio::spawn(meter::carried(work));
 }

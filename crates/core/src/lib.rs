@@ -3,12 +3,14 @@
 //! Reading order: [`ids`] and [`sensitive`] are the small words; [`tenant`] is who is asking;
 //! [`call`] is the conversation; [`slot`] and [`booking`] are what is given away; [`speech`] is what
 //! callers say and [`reply`] what they hear; [`ports`] is what the desk needs of the world; [`desk`]
-//! holds the use cases, one file each; [`outcome`] is everything a use case may end in.
+//! holds the use cases, one file each; [`outcome`] is everything a use case may end in. The decisions of
+//! the protections are functions of state and time: [`window`], [`breaker`], [`limits`], [`protection`].
 //!
 //! **Architecture invariant:** this crate performs no I/O. It names no HTTP framework, no SQL and no
 //! file; of tokio it uses clocks, channels and tasks only.
 
 pub mod booking;
+pub mod breaker;
 pub mod call;
 pub mod clock;
 pub mod deadline;
@@ -16,12 +18,17 @@ pub mod desk;
 pub mod holidays;
 pub mod hours;
 pub mod ids;
+pub mod limits;
+pub mod meter;
 pub mod outcome;
 pub mod policy;
 pub mod ports;
+pub mod protection;
 pub mod reply;
 pub mod sensitive;
+pub mod shared;
 pub mod slot;
 pub mod speech;
 pub mod spoken;
 pub mod tenant;
+pub mod window;

@@ -13,6 +13,8 @@ use crate::tenant::{Language, Staff, Tenant};
 pub enum HoursRule {
     /// Outside the hours nothing is offered or booked.
     Enforced,
+    /// Hours are looked at, and what they would refuse is counted and served.
+    Watched,
     /// Hours are not looked at.
     Ignored,
 }
@@ -34,7 +36,7 @@ pub fn refuses_start(
     if start > latest {
         return Some(Denial::HorizonExceeded { latest });
     }
-    if hours == HoursRule::Ignored {
+    if hours != HoursRule::Enforced {
         return None;
     }
     refuses_hours(tenant, staff, start, length)

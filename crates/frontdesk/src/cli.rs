@@ -4,6 +4,7 @@ mod agent;
 mod call;
 mod demo;
 mod health;
+mod operate;
 mod out;
 mod serve;
 mod tenant;
@@ -45,6 +46,21 @@ enum Command {
     Agent {
         #[command(subcommand)]
         command: agent::Command,
+    },
+    /// The eight protections: how they stand, switch them live.
+    Feature {
+        #[command(subcommand)]
+        command: operate::Feature,
+    },
+    /// Circuit breakers of calendar accounts.
+    Breaker {
+        #[command(subcommand)]
+        command: operate::Breaker,
+    },
+    /// Rate limits and who ran into them.
+    Limits {
+        #[command(subcommand)]
+        command: operate::Limits,
     },
     /// Tenants: apply files, list, show, take back, rotate keys.
     Tenant {
@@ -141,6 +157,9 @@ pub fn run() -> ExitCode {
             Command::Call(options) => call::run(&mut context, options).await,
             Command::Health(options) => health::run(&mut context, options).await,
             Command::Agent { command } => agent::run(&mut context, command).await,
+            Command::Feature { command } => operate::feature(&mut context, command).await,
+            Command::Breaker { command } => operate::breaker(&mut context, command).await,
+            Command::Limits { command } => operate::limits(&mut context, command).await,
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }
     });

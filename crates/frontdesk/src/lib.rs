@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod config;
 mod house;
+mod news;
+mod operations;
 mod system;
 mod tasks;
 mod telemetry;

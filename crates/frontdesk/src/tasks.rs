@@ -1,33 +1,38 @@
-//! What runs without being asked: taking up changed tenants, settling what calendars left open.
+//! What runs without being asked: taking up what others changed, settling what calendars left open,
+//! looking after the shared state, telling operators how this gateway stands.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use frontdesk_core::desk::Desk;
-use frontdesk_store::SqliteStore;
 use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::tenants::Tenants;
+use crate::operations::{SNAPSHOT, describe};
+use crate::wiring::House;
 
 /// A change by another process is taken up within this.
 const REFRESH_EVERY: Duration = Duration::from_millis(250);
+/// How long the shared state may be back before it is noticed.
+const TEND_EVERY: Duration = Duration::from_millis(250);
 /// Open intents are looked for this often.
 const SETTLE_EVERY: Duration = Duration::from_millis(1000);
-
+/// How old what operators see of this gateway may be.
+const DESCRIBE_EVERY: Duration = Duration::from_millis(1000);
+/// A description that did not change is renewed after so many rounds, to show that the gateway lives.
+const RENEW_AFTER: u32 = 5;
 /// Calls that nobody ended are looked for this often.
 const CLOSE_EVERY: Duration = Duration::from_secs(60);
 /// Past this a call without an end is taken for over.
 const LONGEST_CALL: SignedDuration = SignedDuration::from_hours(2);
 
 /// The background work; it ends when `stop` says so.
-pub(crate) fn start(desk: Desk, tenants: Arc<Tenants>, store: SqliteStore, stop: watch::Receiver<bool>) -> JoinSet<()> {
+pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let clock = desk.clone();
+    let (desk, store) = (house.desk.clone(), house.store.clone());
     tasks.spawn(every(CLOSE_EVERY, stop.clone(), move || {
-        let (store, before) = (store.clone(), clock.now() - LONGEST_CALL);
+        let (store, before) = (store.clone(), desk.now() - LONGEST_CALL);
         async move {
             match store.close_abandoned(before).await {
                 Ok(0) => {}
@@ -38,14 +43,22 @@ pub(crate) fn start(desk: Desk, tenants: Arc<Tenants>, store: SqliteStore, stop:
             }
         }
     }));
+    let news = Arc::clone(&house.news);
     tasks.spawn(every(REFRESH_EVERY, stop.clone(), move || {
-        let tenants = Arc::clone(&tenants);
+        let news = Arc::clone(&news);
         async move {
-            if let Err(error) = tenants.refresh().await {
-                tracing::error!(error = error.with_causes(), "tenants could not be read; the ones known stay in force");
+            if let Err(error) = news.take_up().await {
+                tracing::error!(error = error.with_causes(), "changes could not be read; what is known stays in force");
             }
         }
     }));
+    let state = Arc::clone(&house.state.shared);
+    tasks.spawn(every(TEND_EVERY, stop.clone(), move || {
+        let state = Arc::clone(&state);
+        async move { state.tend().await }
+    }));
+    tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), describer(house)));
+    let desk = house.desk.clone();
     tasks.spawn(every(SETTLE_EVERY, stop, move || {
         let desk = desk.clone();
         async move {
@@ -57,6 +70,30 @@ pub(crate) fn start(desk: Desk, tenants: Arc<Tenants>, store: SqliteStore, stop:
         }
     }));
     tasks
+}
+
+/// Tells the store how this gateway stands, where that changed or has not been said for a while.
+fn describer(house: &House) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send + use<> {
+    let (store, state, gate) = (house.store.clone(), Arc::clone(&house.state.shared), Arc::clone(&house.gate));
+    let (rules, replica, desk) = (house.rules, house.replica.clone(), house.desk.clone());
+    let told = Arc::new(tokio::sync::Mutex::new((String::new(), 0u32)));
+    move || {
+        let (store, state, gate, replica) = (store.clone(), Arc::clone(&state), Arc::clone(&gate), replica.clone());
+        let (desk, told) = (desk.clone(), Arc::clone(&told));
+        Box::pin(async move {
+            let body = describe(&*state, &gate, &rules).await.to_string();
+            let mut told = told.lock().await;
+            let (last, rounds) = &mut *told;
+            *rounds += 1;
+            if *last == body && *rounds < RENEW_AFTER {
+                return;
+            }
+            match store.show(&replica, SNAPSHOT, &body, desk.now()).await {
+                Ok(()) => (*last, *rounds) = (body, 0),
+                Err(error) => tracing::warn!(error = error.with_causes(), "operators cannot see how this gateway stands"),
+            }
+        })
+    }
 }
 
 async fn every<F>(period: Duration, mut stop: watch::Receiver<bool>, mut work: impl FnMut() -> F + Send)

@@ -4,16 +4,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use frontdesk_calendar::Calendars;
+use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::{Budgets, Desk, Parts};
+use frontdesk_core::ids::random_text;
+use frontdesk_core::limits::Gate;
 use frontdesk_core::ports::{Calendar, StoreError};
-use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings};
-use frontdesk_store::{MasterKey, SqliteStore, StoreSettings, VaultError};
+use frontdesk_core::protection::Switches;
+use frontdesk_core::shared::SharedState;
+use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings, Trusts};
+use frontdesk_store::{MasterKey, MemoryState, RedisClock, RedisOpenError, RedisState, SqliteStore, StoreSettings, VaultError};
 
-use crate::config::deployment::{DeploymentConfig, StoreUrl};
+use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::{Resolved, SecretSource};
 use crate::house::HouseHealth;
+use crate::news::News;
+use crate::operations::HouseOperations;
 use crate::system::{self, SystemClock, SystemDice};
 use crate::tenants::Tenants;
 
@@ -35,6 +42,9 @@ pub enum WiringError {
     /// The master key.
     #[error("failed to take up the master key: {0}")]
     MasterKey(#[from] VaultError),
+    /// The shared state.
+    #[error("failed to set up the shared state: {0}")]
+    State(#[from] RedisOpenError),
     /// The outgoing HTTP client.
     #[error("failed to make the calendar client: {0}")]
     Calendar(String),
@@ -70,13 +80,53 @@ pub struct House {
     pub desk: Desk,
     /// The edge.
     pub edge: Edge,
-    pub(crate) tenants: Arc<Tenants>,
+    /// What is shared and fast.
+    pub state: State,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) rules: Rules,
+    pub(crate) news: Arc<News>,
+    pub(crate) replica: String,
+}
+
+/// What is shared and fast.
+#[derive(Clone)]
+pub struct State {
+    /// Windows and breakers.
+    pub shared: Arc<dyn SharedState>,
+    /// The same where it is in this process alone, to be kept over a restart.
+    pub own: Option<Arc<MemoryState>>,
+}
+
+/// Sets up the state that the configuration names; connects to nobody yet.
+pub fn open_state(config: &DeploymentConfig, world: &World) -> Result<State, WiringError> {
+    match &config.state {
+        StateUrl::Memory => {
+            let own = Arc::new(MemoryState::new(Arc::clone(&world.clock)));
+            Ok(State { shared: own.clone(), own: Some(own) })
+        }
+        StateUrl::Redis(source) => match source.resolve("state.url", &system::env, &system::read)? {
+            Resolved::Value(url) => {
+                // TLS of the client needs to know whose cryptography it uses; a second start keeps the first.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                let state = RedisState::open(url.expose(), RedisClock::Redis, Arc::clone(&world.clock))?;
+                Ok(State { shared: Arc::new(state), own: None })
+            }
+            Resolved::Unset { warning } => Err(Problem {
+                file: "frontdesk.toml".to_owned(),
+                line: None,
+                path: "state.url".to_owned(),
+                found: warning,
+                expected: "an address such as redis://127.0.0.1:6379".to_owned(),
+            }
+            .into()),
+        },
+    }
 }
 
 impl House {
-    /// Takes up changed tenants now instead of within the second.
+    /// Takes up what others changed now instead of within the second.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        self.tenants.refresh().await
+        self.news.take_up().await
     }
 
     /// Works on what calendars left open now; returns how many intents were taken on.
@@ -148,6 +198,30 @@ async fn build_over(
         .await
         .map_err(|source| WiringError::Store { place, source })?;
     let tenants = Arc::new(tenants);
+    let store_error = |source| WiringError::Store { place: config.store.to_string(), source };
+    let state = open_state(config, world)?;
+    state.shared.tend().await;
+    if state.shared.is_away() {
+        tracing::error!(
+            channel = "gateway",
+            critical = true,
+            "the shared state does not answer: limits and breakers are this replica's own"
+        );
+    }
+    if let Some(own) = &state.own {
+        own.take_over(store.kept_windows().await.map_err(store_error)?);
+    }
+    let switches = Arc::new(Switches::new(config.live.protections.modes()));
+    let news = News::open(store.clone(), tenants.clone(), Arc::clone(&switches), Arc::clone(&state.shared))
+        .await
+        .map_err(store_error)?;
+    let gate = Arc::new(Gate::new(
+        Arc::clone(&state.shared),
+        Arc::clone(&switches),
+        Arc::clone(&world.clock),
+        config.live.rate_limit.limits(),
+    ));
+    let rules = config.live.circuit_breaker.rules();
     let deadlines = &config.live.deadlines;
     let calendar: Arc<dyn Calendar> = calendars;
     let shared = Arc::new(store.clone());
@@ -159,6 +233,7 @@ async fn build_over(
         calls: shared.clone(),
         callbacks: shared.clone(),
         directory: tenants.clone(),
+        gate: Arc::clone(&gate),
         budgets: Budgets { inbound: deadlines.inbound, check: deadlines.check, write: deadlines.write },
     });
     let mut admin_keys = Vec::new();
@@ -178,15 +253,31 @@ async fn build_over(
         callbacks: shared.clone(),
         diary: shared.clone(),
         claims: shared,
-        health: Arc::new(HouseHealth { store: store.clone() }),
+        health: Arc::new(HouseHealth { store: store.clone(), state: Arc::clone(&state.shared) }),
+        operations: Arc::new(HouseOperations {
+            store: store.clone(),
+            state: Arc::clone(&state.shared),
+            clock: Arc::clone(&world.clock),
+            rules,
+        }),
+        gate: Arc::clone(&gate),
+        switches,
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
         settings: Settings {
             public_url: config.server.public_url.clone(),
+            trusts: trusts(config),
+            slow_after: config.live.alerts.response_time,
             admin_keys,
             version: env!("CARGO_PKG_VERSION"),
             build: option_env!("FRONTDESK_BUILD").unwrap_or("unknown"),
         },
     });
-    Ok(House { store, desk, edge, tenants })
+    let replica = random_text(&*world.dice);
+    Ok(House { store, desk, edge, state, gate, rules, news: Arc::new(news), replica })
+}
+
+fn trusts(config: &DeploymentConfig) -> Trusts {
+    let proxies = config.server.trusted_proxies.clone();
+    Trusts::new(move |address| proxies.iter().any(|network| network.contains(address)))
 }

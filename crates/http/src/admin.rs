@@ -10,6 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use frontdesk_core::booking::Intent;
 use frontdesk_core::ids::CallId;
+use frontdesk_core::limits::{Asker, Class};
 use frontdesk_core::ports::{CallRow, CallbackFilter, Step, StoreError};
 use frontdesk_core::tenant::{CalendarKind, Tenant};
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use crate::answer::rfc3339;
 use crate::callbacks::work_item;
 use crate::edge::{AdminKey, Edge, find_tenant};
+use crate::limits;
 use crate::problem::Problem;
 
 /// At most so many rows of a tenant.
@@ -70,6 +72,15 @@ pub(crate) fn administrator<'e>(edge: &'e Edge, headers: &HeaderMap) -> Result<&
     edge.settings.admin_keys.iter().find(fits).ok_or_else(Problem::unauthorized)
 }
 
+/// Whose admin key it is, within the limit of administrators.
+pub(crate) async fn admitted<'e>(edge: &'e Edge, headers: &HeaderMap) -> Result<&'e AdminKey, Problem> {
+    let who = administrator(edge, headers)?;
+    match edge.gate.admit(Asker::Administrator(&who.name), Class::Admin).await {
+        Ok(_) => Ok(who),
+        Err(refused) => Err(limits::problem(&refused)),
+    }
+}
+
 /// The token of `Authorization: Bearer …`.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -77,12 +88,12 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim()).filter(|token| !token.is_empty())
 }
 
-fn items(items: Vec<Value>) -> Response {
+pub(crate) fn items(items: Vec<Value>) -> Response {
     Json(json!({ "items": items })).into_response()
 }
 
 async fn calls(State(edge): State<Edge>, headers: HeaderMap, Query(filter): Query<Filter>) -> Result<Response, Problem> {
-    administrator(&edge, &headers)?;
+    admitted(&edge, &headers).await?;
     let mut rows: Vec<(Arc<Tenant>, CallRow)> = Vec::new();
     for tenant in filter.tenants(&edge)? {
         let calls = edge.calls.list(tenant.scope(), filter.most()).await?;
@@ -100,7 +111,7 @@ async fn call(
     Path(call_id): Path<String>,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Problem> {
-    administrator(&edge, &headers)?;
+    admitted(&edge, &headers).await?;
     let id = CallId::new(&call_id);
     for tenant in filter.tenants(&edge)? {
         if let Some((row, steps)) = edge.calls.timeline(tenant.scope(), &id).await? {
@@ -138,7 +149,7 @@ fn timeline_step(tenant: &Tenant, step: &Step) -> Value {
 }
 
 async fn tenants(State(edge): State<Edge>, headers: HeaderMap, Query(filter): Query<Filter>) -> Result<Response, Problem> {
-    administrator(&edge, &headers)?;
+    admitted(&edge, &headers).await?;
     Ok(items(filter.tenants(&edge)?.iter().map(|tenant| tenant_row(tenant)).collect()))
 }
 
@@ -167,7 +178,7 @@ fn tenant_row(tenant: &Tenant) -> Value {
 }
 
 async fn intents(State(edge): State<Edge>, headers: HeaderMap, Query(filter): Query<Filter>) -> Result<Response, Problem> {
-    administrator(&edge, &headers)?;
+    admitted(&edge, &headers).await?;
     let mut rows = Vec::new();
     for tenant in filter.tenants(&edge)? {
         let intents = edge.diary.intents(tenant.scope(), filter.most()).await?;
@@ -194,7 +205,7 @@ fn intent_row(tenant: &Tenant, intent: &Intent) -> Value {
 }
 
 async fn callbacks(State(edge): State<Edge>, headers: HeaderMap, Query(filter): Query<Filter>) -> Result<Response, Problem> {
-    administrator(&edge, &headers)?;
+    admitted(&edge, &headers).await?;
     let now = edge.clock.now();
     let mut rows: Vec<(jiff::Timestamp, Value)> = Vec::new();
     for tenant in filter.tenants(&edge)? {

@@ -7,6 +7,8 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use frontdesk_core::limits::{Asker, Class};
+use frontdesk_core::meter;
 use frontdesk_core::tenant::Tenant;
 use ring::hmac;
 use serde_json::json;
@@ -42,7 +44,9 @@ async fn serve(edge: &Edge, slug: Option<&str>, request: Request) -> Result<Resp
     };
     let mut fitting = candidates.iter().filter(|tenant| is_signed(tenant, &parts.headers, &body));
     let (Some(tenant), None) = (fitting.next(), fitting.next()) else { return Err(Problem::unauthorized()) };
+    meter::note(|meter| meter.belongs_to(&tenant.slug));
     edge.recognition.calendar_changed(tenant);
+    edge.gate.count(Asker::Events { tenant }, Class::Webhooks).await;
     tracing::info!(tenant = %tenant.slug, "calendar event received");
     Ok(Json(json!({ "received": true, "status": "processed" })).into_response())
 }

@@ -7,9 +7,16 @@ use async_trait::async_trait;
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::Desk;
 use frontdesk_core::ids::TenantId;
+use frontdesk_core::limits::Gate;
+use frontdesk_core::policy::HoursRule;
 use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, StoreError};
+use frontdesk_core::protection::{Mode, Protection, Switch, Switches};
 use frontdesk_core::sensitive::Secret;
+use frontdesk_core::shared::{BreakerRow, BucketRow};
 use frontdesk_core::tenant::Tenant;
+use jiff::Timestamp;
+
+use crate::metrics::Metrics;
 
 /// Who may use the admin surface.
 #[derive(Debug, Clone)]
@@ -20,11 +27,41 @@ pub struct AdminKey {
     pub key: Secret,
 }
 
+/// Tells proxies whose word is believed from strangers.
+#[derive(Clone)]
+pub struct Trusts(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
+
+impl Trusts {
+    /// Those for which `is_proxy` holds.
+    pub fn new(is_proxy: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_proxy))
+    }
+
+    /// Nobody's word is believed.
+    pub fn nobody() -> Self {
+        Self::new(|_| false)
+    }
+
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        (self.0)(address)
+    }
+}
+
+impl std::fmt::Debug for Trusts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Trusts")
+    }
+}
+
 /// What the configuration says about the edge.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What platforms call, without a trailing slash.
     pub public_url: String,
+    /// Whether an address is a proxy whose `X-Forwarded-For` is believed.
+    pub trusts: Trusts,
+    /// A slower answer is worth a line.
+    pub slow_after: std::time::Duration,
     /// Empty: the admin surface is off.
     pub admin_keys: Vec<AdminKey>,
     /// The version of this build.
@@ -89,6 +126,59 @@ pub struct HealthReport {
     pub checks: Vec<(&'static str, HealthState, String)>,
 }
 
+/// Something an operator did, for the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub what: String,
+    /// For which tenant; `None` is the deployment.
+    pub tenant: Option<String>,
+    /// How it was.
+    pub was: Option<String>,
+    /// How it is.
+    pub now: Option<String>,
+    /// Until when.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+/// What operators see and do beside tenants' data. Everything that changes something is written down
+/// under the operator's name and reaches every gateway on the store within a second.
+#[async_trait]
+pub trait Operations: Send + Sync {
+    /// The switches that are set.
+    async fn features(&self) -> Result<Vec<Switch>, StoreError>;
+
+    /// Sets a switch.
+    async fn set_feature(&self, switch: &Switch, who: &str, why: Option<&str>) -> Result<(), StoreError>;
+
+    /// All breakers.
+    async fn breakers(&self) -> Vec<BreakerRow>;
+
+    /// Closes one breaker, or all.
+    async fn reset_breaker(&self, account: Option<&str>, who: &str) -> Result<(), StoreError>;
+
+    /// The fullest buckets.
+    async fn buckets(&self, most: usize) -> Vec<BucketRow>;
+
+    /// Empties a bucket.
+    async fn reset_bucket(&self, key: &str, who: &str) -> Result<(), StoreError>;
+
+    /// What operators did, newest first.
+    async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError>;
+
+    /// Whether the state that replicas share is away, and how often this one decided for itself.
+    fn shared_state(&self) -> (bool, u64);
+
+    /// Memory of this process, bytes; 0 where it cannot be told.
+    fn resident_bytes(&self) -> u64;
+}
+
 /// Looks at the process's own parts, quickly.
 #[async_trait]
 pub trait Health: Send + Sync {
@@ -112,6 +202,12 @@ pub struct EdgeParts {
     pub claims: Arc<dyn Claims>,
     /// Health.
     pub health: Arc<dyn Health>,
+    /// What operators see and do.
+    pub operations: Arc<dyn Operations>,
+    /// Who may ask.
+    pub gate: Arc<Gate>,
+    /// How the protections stand.
+    pub switches: Arc<Switches>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Request ids.
@@ -122,12 +218,36 @@ pub struct EdgeParts {
 
 /// The edge, shared by all requests.
 #[derive(Clone)]
-pub struct Edge(Arc<EdgeParts>);
+pub struct Edge(Arc<Inner>);
+
+struct Inner {
+    parts: EdgeParts,
+    metrics: Metrics,
+}
 
 impl Edge {
     /// Puts it together.
     pub fn new(parts: EdgeParts) -> Self {
-        Self(Arc::new(parts))
+        let metrics = Metrics::new(&parts);
+        Self(Arc::new(Inner { parts, metrics }))
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// How a protection stands for a tenant, or for requests without one.
+    pub(crate) fn mode(&self, protection: Protection, tenant: Option<&TenantId>) -> Mode {
+        self.switches.mode(protection, tenant, self.clock.now())
+    }
+
+    /// Whether business hours refuse.
+    pub(crate) fn hours(&self, tenant: &Tenant) -> HoursRule {
+        match self.mode(Protection::BusinessHours, Some(&tenant.slug)) {
+            Mode::On => HoursRule::Enforced,
+            Mode::Shadow => HoursRule::Watched,
+            Mode::Off => HoursRule::Ignored,
+        }
     }
 }
 
@@ -135,13 +255,9 @@ impl std::ops::Deref for Edge {
     type Target = EdgeParts;
 
     fn deref(&self) -> &EdgeParts {
-        &self.0
+        &self.0.parts
     }
 }
-
-/// The address a request came from, as far as the listener knows.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
 
 /// What an unknown tenant looks like from outside: nothing at all.
 pub(crate) fn find_tenant(edge: &Edge, slug: &str) -> Option<Arc<Tenant>> {

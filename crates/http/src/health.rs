@@ -16,8 +16,11 @@ pub(crate) fn router() -> Router<Edge> {
         .route("/api/health", get(health))
         .route("/api/health/detailed", get(health))
         .route("/api/health/calcom", get(calcom))
-        .route("/livez", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
+}
+
+/// What an orchestrator asks, without a limit.
+pub(crate) fn probes() -> Router<Edge> {
+    Router::new().route("/livez", get(|| async { "ok" })).route("/readyz", get(ready))
 }
 
 /// Strangers learn the state and the version and nothing more.

@@ -1,22 +1,31 @@
-//! What every request passes, outermost first: its id and its clock, then a net for panics, then the
-//! limit on its body. Problems get their id and path here, so that no handler can forget them.
+//! What every request passes, outermost first: its id, its clock and its meter, then a net for panics,
+//! then the limit on its body. Problems get their id and path here, limits and costs their headers and
+//! their lines in the log, so that no handler can forget them.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use frontdesk_core::ids::random_text;
+use frontdesk_core::ids::{TenantId, random_text};
+use frontdesk_core::limits::{Asker, Class};
+use frontdesk_core::meter::{Meter, measured};
+use frontdesk_core::protection::{Mode, Protection};
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 
 use crate::edge::Edge;
+use crate::limits;
+use crate::peer::{Peer, peer};
 use crate::problem::{Code, Problem};
 
 /// The id of a request, as answered and logged.
@@ -37,15 +46,43 @@ pub(crate) async fn outermost(State(edge): State<Edge>, mut request: Request, ne
         .filter(|text| is_well_formed(text))
         .map_or_else(|| random_text(&*edge.dice), str::to_owned);
     let path = request.uri().path().to_owned();
+    let peer = peer(request.headers(), request.extensions(), &edge.settings.trusts);
+    request.extensions_mut().insert(peer);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = match CatchUnwind(AssertUnwindSafe(Box::pin(next.run(request)))).await {
-        Ok(response) => response,
-        Err(()) => {
-            tracing::error!(request_id = id, "a request panicked");
-            Problem::new(Code::Internal, "The request was not understood by us. It is written down.").into_response()
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let meter = Arc::new(Meter::default());
+    measured(Arc::clone(&meter), async {
+        let mut response = match CatchUnwind(AssertUnwindSafe(Box::pin(next.run(request)))).await {
+            Ok(response) => response,
+            Err(()) => {
+                tracing::error!(request_id = id, "a request panicked");
+                Problem::new(Code::Internal, "The request was not understood by us. It is written down.").into_response()
+            }
+        };
+        if problem_of(&response).is_some_and(|problem| problem.code == Code::Unauthorized) {
+            response = limit_strangers(&edge, peer, &path, response).await;
         }
-    };
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.extensions().get::<Box<Problem>>().is_none() {
+        respond(
+            &edge,
+            response,
+            &Answered { id: &id, path: &path, route: route.as_ref().map(MatchedPath::as_str), began, meter: &meter },
+        )
+    })
+    .await
+}
+
+/// What is known of a request once it is answered.
+struct Answered<'a> {
+    id: &'a str,
+    path: &'a str,
+    route: Option<&'a str>,
+    began: Timestamp,
+    meter: &'a Meter,
+}
+
+/// Completes an answer: the one place where problems become bodies and costs become headers.
+fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED && problem_of(&response).is_none() {
         let allow = response.headers().get("allow").cloned();
         response = Problem::new(Code::MethodNotAllowed, "See the Allow header.").into_response();
         if let Some(allow) = allow {
@@ -53,23 +90,96 @@ pub(crate) async fn outermost(State(edge): State<Edge>, mut request: Request, ne
         }
     }
     if let Some(problem) = response.extensions_mut().remove::<Box<Problem>>() {
-        *response.body_mut() = Body::from(problem.body(&id, &path).to_string());
+        *response.body_mut() = Body::from(problem.body(of.id, of.path).to_string());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response.headers_mut().remove("content-length");
     }
-    let took = (edge.clock.now() - began).as_micros().max(0);
-    let millis = format!("{}.{:03}", took / 1000, took % 1000);
+    let now = edge.clock.now();
+    let took = Duration::from_micros(u64::try_from((now - of.began).as_micros()).unwrap_or(0));
+    let about = of.meter.about();
+    let detail = edge.switches.mode(Protection::Performance, about.tenant.as_ref(), now);
+    let reading = of.meter.read();
+    if let Some(verdict) = of.meter.verdict() {
+        limits::show(&verdict, now, response.headers_mut());
+        limits::tell(&verdict, of.id, of.path);
+    }
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, value);
+    let mut put = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    let millis = |micros: u64| format!("{}.{:03}", micros / 1000, micros % 1000);
+    let total = millis(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    put(REQUEST_ID, of.id);
+    put(RESPONSE_TIME, &total);
+    if detail == Mode::Off {
+        put(SERVER_TIMING, &format!("total;dur={total}"));
+        return response;
     }
-    if let Ok(value) = HeaderValue::from_str(&millis) {
-        headers.insert(RESPONSE_TIME, value);
-    }
-    if let Ok(value) = HeaderValue::from_str(&format!("total;dur={millis}")) {
-        headers.insert(SERVER_TIMING, value);
+    let (db, calendar) = (millis(reading.store_us), millis(reading.calendar_us));
+    put(SERVER_TIMING, &format!("total;dur={total}, db;dur={db}, calendar;dur={calendar}"));
+    edge.metrics().observe(of.route, response.status().as_u16(), took, &reading, &about);
+    let is_slow = took >= edge.settings.slow_after;
+    edge.switches.count(Protection::Performance, !is_slow, detail);
+    if is_slow {
+        edge.metrics().slow();
+        let (duration_ms, route) = (u64::try_from(took.as_millis()).unwrap_or(u64::MAX), of.route.unwrap_or("none"));
+        let tenant = about.tenant.as_ref().map_or("", TenantId::as_str);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id = of.id,
+                    tenant,
+                    route,
+                    function = about.function.unwrap_or(""),
+                    duration_ms,
+                    store_ms = reading.store_us / 1000,
+                    store_calls = reading.store_calls,
+                    calendar_ms = reading.calendar_us / 1000,
+                    calendar_calls = reading.calendar_calls,
+                    mode = detail.as_str(),
+                    "Response time over the threshold"
+                )
+            };
+        }
+        match detail {
+            Mode::On if took >= edge.settings.slow_after * CRITICAL_FACTOR => line!(error),
+            Mode::On => line!(warn),
+            Mode::Shadow | Mode::Off => line!(info),
+        }
     }
     response
+}
+
+/// An answer this many times slower than worth a line is an error of ours: 3 s where the line is at 1 s.
+const CRITICAL_FACTOR: u32 = 3;
+
+fn problem_of(response: &Response) -> Option<&Problem> {
+    response.extensions().get::<Box<Problem>>().map(|problem| &**problem)
+}
+
+/// Requests that failed to prove whose they are count per client address.
+async fn limit_strangers(edge: &Edge, Peer(address): Peer, path: &str, response: Response) -> Response {
+    let is_event = path.ends_with("/events") || path.contains("webhook");
+    let class = if is_event { Class::Webhooks } else { Class::Default };
+    match edge.gate.admit(Asker::Address(address), class).await {
+        Ok(_) => response,
+        Err(refused) => limits::problem(&refused).into_response(),
+    }
+}
+
+/// Limits a route that anybody may ask, per client address.
+pub(crate) async fn limit_by_address(
+    State((edge, class)): State<(Edge, Class)>,
+    Extension(Peer(address)): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match edge.gate.admit(Asker::Address(address), class).await {
+        Ok(_) => next.run(request).await,
+        Err(refused) => limits::problem(&refused).into_response(),
+    }
 }
 
 /// 8 to 128 of letters, digits, `-`, `_`, `.`, `:`.
@@ -97,11 +207,20 @@ impl<F: Future> Future for CatchUnwind<F> {
 /// How much of a body that is too large is still read, so that its sender is there for the answer: one
 /// that is cut off in the middle of sending sees a broken connection instead.
 const READ_AWAY: usize = 16 * 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(20);
 /// How long that may take.
 const READ_AWAY_WITHIN: Duration = Duration::from_secs(5);
 
 /// Reads a body of at most `most` bytes.
 pub(crate) async fn read_body(body: Body, most: usize) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_WITHIN, read(body, most)).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::new(Code::Timeout, "The body did not arrive in time.")),
+    }
+}
+
+async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
     let mut chunks = body.into_data_stream();
     let mut read = BytesMut::new();
     while let Some(chunk) = chunks.next().await {

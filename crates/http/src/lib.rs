@@ -12,13 +12,20 @@ mod edge;
 mod health;
 mod layers;
 mod legacy;
+mod limits;
+mod metrics;
 mod openapi;
+mod operations;
+mod peer;
 mod problem;
 mod rest;
 mod retell;
 mod routes;
 
-pub use edge::{AdminKey, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Peer, Recognition, Settings};
+pub use edge::{
+    AdminKey, Done, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Operations, Recognition, Settings, Trusts,
+};
+pub use peer::Peer;
 pub use retell::signature::{Signed, sign, verify};
 pub use retell::tools::tool_definitions;
 pub use routes::app;

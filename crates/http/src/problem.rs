@@ -25,11 +25,14 @@ pub(crate) enum Code {
     StillRunning,
     StateConflict,
     CalendarUnavailable,
+    RateLimitExceeded,
+    UnsupportedMediaType,
+    Timeout,
     Internal,
 }
 
 impl Code {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Unauthorized,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -47,6 +50,9 @@ impl Code {
         Self::StillRunning,
         Self::StateConflict,
         Self::CalendarUnavailable,
+        Self::RateLimitExceeded,
+        Self::UnsupportedMediaType,
+        Self::Timeout,
         Self::Internal,
     ];
 
@@ -78,6 +84,11 @@ impl Code {
             Self::CalendarUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "calendar_unavailable", "The calendar gives no answer")
             }
+            Self::RateLimitExceeded => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "Too many requests"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not of a kind that is read here")
+            }
+            Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body took too long to arrive"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Something of ours broke"),
         }
     }

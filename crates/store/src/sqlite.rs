@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod diary;
 pub(crate) mod diary_rows;
 pub(crate) mod holds;
+pub(crate) mod operations;
 pub(crate) mod schema;
 pub(crate) mod settle;
 pub(crate) mod tenants;

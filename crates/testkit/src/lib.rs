@@ -2,12 +2,13 @@
 //!
 //! Reading order: [`calcom`] is the calendar with faults on request, [`retell`] the agent that
 //! calls the gateway, [`http_client`] the smallest client that can talk to either, [`openapi`]
-//! holds what both sides of a conversation with Cal.com must look like.
+//! holds what both sides of a conversation with Cal.com must look like, [`redis`] starts a real Redis.
 
 pub mod calcom;
 pub mod clock;
 pub mod http_client;
 pub mod openapi;
+pub mod redis;
 pub mod retell;
 
 mod signature;

@@ -61,9 +61,11 @@ impl Desk {
     ) -> Result<Option<Promise>, StoreError> {
         let priority = match cause {
             CallbackCause::Requested | CallbackCause::NothingFree => Priority::Normal,
-            CallbackCause::CalendarDown | CallbackCause::Provisional | CallbackCause::AnonymousChange | CallbackCause::Fault => {
-                Priority::High
-            }
+            CallbackCause::CalendarDown
+            | CallbackCause::Provisional
+            | CallbackCause::AnonymousChange
+            | CallbackCause::OverLimit
+            | CallbackCause::Fault => Priority::High,
             CallbackCause::Unsettled => Priority::Urgent,
         };
         let mut callback = self.item(session, cause, priority);
@@ -99,6 +101,17 @@ impl Desk {
 
     /// Something of ours broke: the caller hears a sentence, and is on the list if that much works.
     pub(super) async fn fault(&self, visit: &Visit, memory: &Memory) -> Outcome {
+        Outcome::Error(self.list_without_session(visit, memory, CallbackCause::Fault).await)
+    }
+
+    /// A limit refused somebody who wanted something: a person takes over, should they not try again.
+    pub(super) async fn over_limit(&self, visit: &Visit) {
+        let memory = self.parts.calls.open(visit.tenant.scope(), &visit.call, self.now()).await.unwrap_or_default();
+        let _ = self.list_without_session(visit, &memory, CallbackCause::OverLimit).await;
+    }
+
+    /// A work item where there is no session; the promise only where somebody can be called.
+    async fn list_without_session(&self, visit: &Visit, memory: &Memory, cause: CallbackCause) -> Option<Promise> {
         let now = self.now();
         let callback = Callback {
             id: CallbackId::fresh(&*self.parts.dice),
@@ -106,7 +119,7 @@ impl Desk {
             appointment: None,
             name: memory.name.clone(),
             phone: memory.phone.clone().or_else(|| visit.call.caller.phone().cloned()),
-            cause: CallbackCause::Fault,
+            cause,
             service: memory.service.clone(),
             notes: memory.wish.clone(),
             preferred_time: None,
@@ -119,8 +132,8 @@ impl Desk {
         };
         let reachable = callback.phone.is_some();
         match self.parts.callbacks.add(visit.tenant.scope(), &callback).await {
-            Ok(kept) if reachable => Outcome::Error(Some(Promise { callback: kept.id, due: kept.due_at })),
-            Ok(_) | Err(_) => Outcome::Error(None),
+            Ok(kept) if reachable => Some(Promise { callback: kept.id, due: kept.due_at }),
+            Ok(_) | Err(_) => None,
         }
     }
 

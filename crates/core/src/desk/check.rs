@@ -311,7 +311,7 @@ impl Desk {
         if end <= earliest {
             return Some(Denial::NoticeTooShort { earliest });
         }
-        if session.visit.hours == HoursRule::Ignored {
+        if session.visit.hours != HoursRule::Enforced {
             return None;
         }
         let closed = |staff: Option<&Staff>| match day(tenant, staff, date) {

@@ -135,6 +135,14 @@ impl Ticket {
         }
         self.answer.send_replace(Some(outcome));
     }
+
+    /// It was not done, and whoever waits hears why; the next repeat is decided afresh.
+    pub(super) fn give_back(mut self, outcome: Outcome) {
+        if let Some(key) = self.key.take() {
+            self.claims.entries().remove(&key);
+        }
+        self.answer.send_replace(Some(outcome));
+    }
 }
 
 impl Drop for Ticket {

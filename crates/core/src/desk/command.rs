@@ -3,6 +3,7 @@
 use ring::digest::{SHA256, digest};
 
 use crate::ids::{BookingId, SlotId};
+use crate::limits::Class;
 use crate::sensitive::Sensitive;
 
 /// A function call, whatever dialect it came in.
@@ -187,6 +188,30 @@ impl Command {
             | Self::HoldSlot { .. }
             | Self::ReleaseSlot { .. } => false,
         }
+    }
+
+    /// Which limit it counts towards.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Book(_) => Class::Booking,
+            Self::Collect(wish) if wish.consent => Class::Booking,
+            Self::Check(_) | Self::Collect(_) | Self::HoldSlot { .. } => Class::Availability,
+            Self::Reschedule(_) => Class::Reschedule,
+            Self::Cancel(_) => Class::Cancel,
+            Self::StartCall
+            | Self::IdentifyCaller
+            | Self::ListServices { .. }
+            | Self::OpeningHours { .. }
+            | Self::ResolveDate(_)
+            | Self::Find(_)
+            | Self::Callback(_)
+            | Self::ReleaseSlot { .. } => Class::Default,
+        }
+    }
+
+    /// Whether somebody is left without what they wanted when it is refused.
+    pub fn is_wish(&self) -> bool {
+        self.writes() || matches!(self, Self::Callback(_))
     }
 
     /// What a repeat of it means.

@@ -61,7 +61,7 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
         tenants.push(tenant);
     }
     let applied = house.store.apply_tenants(&tenants, "demo", false, world.clock.now()).await?;
-    house.tenants.refresh().await?;
+    house.refresh().await?;
 
     let day = next_open_day(&tenants, &*world.clock);
     if context.json {

@@ -45,17 +45,18 @@ pub(super) async fn serve(
     ready: impl Future<Output = ()> + Send + 'static,
 ) -> Result<ExitCode, CommandError> {
     let address = listener.local_addr()?;
-    let House { store, desk, edge, tenants } = house;
     let (stop, stopped) = watch::channel(false);
-    let mut background = tasks::start(desk, tenants, store.clone(), stopped.clone());
+    let mut background = tasks::start(&house, stopped.clone());
     let mut until = stopped.clone();
     // Answers are one small write: waiting to fill a packet only adds silence.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let server = axum::serve(listener, frontdesk_http::app(edge)).with_graceful_shutdown(async move {
-        let _ = until.wait_for(|stop| *stop).await;
-    });
+    let server =
+        axum::serve(listener, frontdesk_http::app(house.edge.clone()).into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move {
+                let _ = until.wait_for(|stop| *stop).await;
+            });
     // Before anybody is told that we listen: a signal that comes at once must not kill.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -81,7 +82,15 @@ pub(super) async fn serve(
     let _ = stop.send(true);
     let drained = tokio::time::timeout(DRAIN, served).await.is_ok();
     background.shutdown().await;
-    store.close().await;
+    if let Some(own) = &house.state.own
+        && let Err(error) = house.store.keep_windows(&own.keep()).await
+    {
+        tracing::warn!(error = error.with_causes(), "limits could not be kept; the next process counts anew");
+    }
+    if let Err(error) = house.store.hide(&house.replica).await {
+        tracing::debug!(error = error.with_causes(), "operators see this gateway for some seconds more");
+    }
+    house.store.close().await;
     tracing::info!(drained, "stopped");
     Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -64,10 +64,12 @@ pub enum StoreUrl {
 }
 
 /// `[state]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateUrl {
     /// This process alone.
     Memory,
+    /// Redis or Valkey; the address may hold a password.
+    Redis(SecretSource),
 }
 
 impl Default for DeploymentConfig {
@@ -138,6 +140,7 @@ impl fmt::Display for StateUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
+            Self::Redis(_) => f.write_str("redis"),
         }
     }
 }
@@ -214,12 +217,14 @@ fn sqlite(text: &str) -> Option<StoreUrl> {
 fn state(root: &Section<'_>) -> StateUrl {
     let at = root.section("state", &["url"]);
     let Some(field) = at.field("url") else { return StateUrl::Memory };
-    let redis = ["redis://", "rediss://", "redis+sentinel://"];
-    if field.text().is_some_and(|text| redis.iter().any(|scheme| text.starts_with(scheme))) {
-        field.refuse_unseen("\"memory:\": Redis is not supported by this version yet");
-        return StateUrl::Memory;
-    }
-    field.parsed_unseen("\"memory:\"", |text| (text == "memory:").then_some(StateUrl::Memory)).unwrap_or(StateUrl::Memory)
+    let schemes = ["redis://", "rediss://", "redis+sentinel://"];
+    let expected = "\"memory:\", \"redis://HOST:PORT\", \"rediss://…\", \"redis+sentinel://HOST:PORT,HOST:PORT/SERVICE\", env:NAME or file:PATH";
+    let state = field.parsed_unseen(expected, |text| match SecretSource::parse(text)? {
+        SecretSource::Literal(_) if text == "memory:" => Some(StateUrl::Memory),
+        SecretSource::Literal(url) if !schemes.iter().any(|scheme| url.expose().starts_with(scheme)) => None,
+        source => Some(StateUrl::Redis(source)),
+    });
+    state.unwrap_or(StateUrl::Memory)
 }
 
 fn master_key(root: &Section<'_>) -> SecretSource {

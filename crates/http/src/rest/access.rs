@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
 use frontdesk_core::call::CallContext;
 use frontdesk_core::desk::Visit;
+use frontdesk_core::limits::{Admission, Asker, Class};
+use frontdesk_core::meter;
 use frontdesk_core::policy::HoursRule;
 use frontdesk_core::tenant::Tenant;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
+use super::repeat::KEY_HEADER;
 use crate::admin::bearer;
 use crate::edge::{Edge, KeyOwner};
 use crate::layers::{RequestId, read_body};
+use crate::limits;
 use crate::problem::{Code, Problem};
 
 /// No request of a tenant's software is larger.
@@ -25,6 +29,8 @@ const MOST: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) owner: KeyOwner,
+    pub(crate) class: Class,
+    pub(crate) hours: HoursRule,
     pub(crate) request: RequestId,
     pub(crate) path: String,
     pub(crate) method: Method,
@@ -38,7 +44,23 @@ impl Access {
 
     /// The tenant's own software has no call and no caller.
     pub(crate) fn visit(&self) -> Visit {
-        Visit { tenant: Arc::clone(&self.owner.tenant), call: CallContext::none(), tool_call: None, hours: HoursRule::Enforced }
+        Visit { tenant: Arc::clone(&self.owner.tenant), call: CallContext::none(), tool_call: None, hours: self.hours }
+    }
+
+    /// A repeat costs nothing, so one that might be is admitted once that is known.
+    pub(crate) fn may_be_a_repeat(&self) -> bool {
+        self.headers.contains_key(KEY_HEADER)
+            && !matches!(self.method, Method::GET | Method::HEAD)
+            && !self.path.contains("/availability/")
+    }
+
+    /// Takes room in the key's bucket.
+    pub(crate) async fn admit(&self, edge: &Edge) -> Result<Admission, Problem> {
+        edge.gate.admit(self.asker(), self.class).await.map_err(|refused| limits::problem(&refused))
+    }
+
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        Asker::Key { tenant: &self.owner.tenant, id: &self.owner.key_id }
     }
 }
 
@@ -48,14 +70,35 @@ impl FromRequestParts<Edge> for Access {
     async fn from_request_parts(parts: &mut Parts, edge: &Edge) -> Result<Self, Problem> {
         let key = bearer(&parts.headers).ok_or_else(Problem::unauthorized)?;
         let owner = edge.recognition.key_owner(key).await?.ok_or_else(Problem::unauthorized)?;
+        meter::note(|meter| meter.belongs_to(&owner.tenant.slug));
+        let class = class(parts);
+        let hours = edge.hours(&owner.tenant);
         let request = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(|| RequestId(String::new()));
-        Ok(Self {
+        let access = Self {
             owner,
+            class,
+            hours,
             request,
             path: parts.uri.path().to_owned(),
             method: parts.method.clone(),
             headers: parts.headers.clone(),
-        })
+        };
+        if !access.may_be_a_repeat() {
+            access.admit(edge).await?;
+        }
+        Ok(access)
+    }
+}
+
+/// Which limit a request counts towards, by its route.
+fn class(parts: &Parts) -> Class {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    match (route, &parts.method) {
+        ("/api/v2/availability/simple" | "/api/v2/availability/composite", _) => Class::Availability,
+        ("/api/v2/bookings", &Method::POST) => Class::Booking,
+        ("/api/v2/bookings/{id}", &Method::DELETE) => Class::Cancel,
+        ("/api/v2/bookings/{id}/reschedule", _) => Class::Reschedule,
+        _ => Class::Default,
     }
 }
 

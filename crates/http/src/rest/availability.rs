@@ -39,20 +39,20 @@ pub(super) async fn composite(State(edge): State<Edge>, asked: Asked) -> Result<
 async fn serve(edge: &Edge, asked: &Asked, slot: impl Fn(&Browsed, &Service, &Tenant) -> Value) -> Result<Response, Problem> {
     let tenant = asked.access.tenant();
     let range = wishes::range(asked.fields(), tenant)?;
-    let found = browse(edge, tenant, &range).await.map_err(|error| unavailable(&error))?;
+    let found = browse(edge, tenant, &range, asked.access.hours).await.map_err(|error| unavailable(&error))?;
     let slots: Vec<Value> = found.iter().take(MOST).map(|free| slot(free, range.service, tenant)).collect();
     Ok(Json(json!({ "slots": slots, "total": found.len(), "time_zone": tenant.time_zone.name() })).into_response())
 }
 
 /// What nobody can book is not asked for: the past, and what lies behind the horizon.
-async fn browse(edge: &Edge, tenant: &Tenant, range: &Range<'_>) -> Result<Vec<Browsed>, CalendarError> {
+async fn browse(edge: &Edge, tenant: &Tenant, range: &Range<'_>, hours: HoursRule) -> Result<Vec<Browsed>, CalendarError> {
     let now = edge.clock.now();
     let behind = now + tenant.policy.horizon + SignedDuration::from_secs(1);
     let (from, to) = (range.from.max(now), range.to.min(behind));
     if to <= from {
         return Ok(Vec::new());
     }
-    edge.desk.browse(tenant, range.service, range.staff, from, to, HoursRule::Enforced).await
+    edge.desk.browse(tenant, range.service, range.staff, from, to, hours).await
 }
 
 fn unavailable(error: &CalendarError) -> Problem {

@@ -11,6 +11,7 @@ use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use frontdesk_core::deadline::Deadline;
+use frontdesk_core::meter;
 use frontdesk_core::ports::Claimed;
 use serde_json::{Map, Value};
 
@@ -18,7 +19,7 @@ use super::access::{Access, Asked};
 use crate::edge::Edge;
 use crate::problem::{Code, Problem};
 
-const HEADER: &str = "idempotency-key";
+pub(super) const KEY_HEADER: &str = "idempotency-key";
 const REPLAYED: &str = "idempotency-replayed";
 /// Longest key, in bytes of visible ASCII.
 const LONGEST: usize = 255;
@@ -59,7 +60,10 @@ where
     loop {
         match edge.claims.claim(access.tenant().scope(), key, &fingerprint, edge.clock.now()).await? {
             Claimed::First => break,
-            Claimed::Done { status, body } => return Ok(replayed(status, body)),
+            Claimed::Done { status, body } => {
+                edge.gate.show(access.asker(), access.class).await;
+                return Ok(replayed(status, body));
+            }
             Claimed::Mismatch => {
                 return Err(Problem::new(Code::IdempotencyMismatch, "The key came with another method, path or body before."));
             }
@@ -71,6 +75,11 @@ where
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
+    }
+    if let Err(refused) = access.admit(edge).await {
+        // Nothing was decided: the key is free for the next attempt.
+        edge.claims.conclude(access.tenant().scope(), key, None, edge.clock.now()).await?;
+        return Err(refused);
     }
     // A task of its own: should it panic, the key is given free all the same.
     let answer = detached(work(edge.clone(), asked)).await;
@@ -115,6 +124,9 @@ fn decides(code: Code) -> bool {
         | Code::IdempotencyMismatch
         | Code::StillRunning
         | Code::CalendarUnavailable
+        | Code::RateLimitExceeded
+        | Code::UnsupportedMediaType
+        | Code::Timeout
         | Code::Internal => false,
     }
 }
@@ -125,7 +137,7 @@ where
     T: Send + 'static,
 {
     // The text of a panic may hold a person's data: only that it happened is written down.
-    tokio::spawn(work).await.unwrap_or_else(|error| {
+    tokio::spawn(meter::carried(work)).await.unwrap_or_else(|error| {
         tracing::error!(panicked = error.is_panic(), "a write broke");
         Err(Problem::new(Code::Internal, "The request may or may not have been carried out; look before you repeat it."))
     })
@@ -157,7 +169,7 @@ fn replayed(status: u16, body: String) -> Response {
 }
 
 fn key(access: &Access) -> Result<Option<String>, Problem> {
-    let Some(value) = access.headers.get(HEADER) else { return Ok(None) };
+    let Some(value) = access.headers.get(KEY_HEADER) else { return Ok(None) };
     let usable = |text: &&str| (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     match value.to_str().ok().filter(usable) {
         Some(text) => Ok(Some(text.to_owned())),

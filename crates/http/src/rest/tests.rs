@@ -10,20 +10,25 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use frontdesk_core::booking::{Appointment, Callback, Intent};
+use frontdesk_core::breaker::{Ending, Pass, Rules, State};
 use frontdesk_core::call::{CallContext, Memory, Phone};
 use frontdesk_core::clock::{CountingDice, ManualClock};
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::desk::{Budgets, Desk, Parts};
 use frontdesk_core::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
+use frontdesk_core::limits::{Gate, Limits};
 use frontdesk_core::ports::{
     AppointmentFilter, Beginning, Begun, Busy, Calendar, CalendarBooking, CalendarError, CallRow, CallbackFilter, Callbacks,
     Calls, Claimed, Claims, Diary, Directory, Free, NewBooking, Settlement, SlotAsk, Step, StoreError, VoiceEvent,
 };
+use frontdesk_core::protection::{Switch, Switches};
 use frontdesk_core::sensitive::Secret;
+use frontdesk_core::shared::{BreakerRow, Bucket, BucketRow, Decision, SharedState};
 use frontdesk_core::slot::{Hold, HoldWish};
 use frontdesk_core::tenant::{
     CalendarKind, Language, Notify, Policy, Scope, Segment, Service, Staff, Tenant, TenantSecrets, Zone,
 };
+use frontdesk_core::window::Standing;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -31,7 +36,9 @@ use tower::ServiceExt as _;
 
 use super::access::Asked;
 use super::{Fields, wishes};
-use crate::edge::{AdminKey, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Recognition, Settings};
+use crate::edge::{
+    AdminKey, Done, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Operations, Recognition, Settings, Trusts,
+};
 use crate::problem::Problem;
 
 const KEY: &str = "fd_salon";
@@ -242,9 +249,81 @@ impl Health for Stub {
     }
 }
 
+/// No limit is ever reached here, and no breaker ever opens.
+#[async_trait]
+impl SharedState for Stub {
+    async fn admit(&self, buckets: &[Bucket], _consume: bool) -> Decision {
+        let standing = |bucket: &Bucket| Standing { limit: bucket.limit, used: 1, resets_in: bucket.span, wait: 0 };
+        Decision { admitted: true, standings: buckets.iter().map(standing).collect(), shared: true }
+    }
+    async fn buckets(&self, _most: usize) -> Vec<BucketRow> {
+        Vec::new()
+    }
+    async fn empty(&self, _key: &str) -> bool {
+        false
+    }
+    async fn enter(&self, _account: &str, _rules: &Rules) -> (Pass, State) {
+        (Pass::Go { trial: false }, State::Closed)
+    }
+    async fn exit(&self, _account: &str, _rules: &Rules, _trial: bool, _ending: Ending) -> (State, State) {
+        (State::Closed, State::Closed)
+    }
+    async fn breakers(&self, _rules: &Rules) -> Vec<BreakerRow> {
+        Vec::new()
+    }
+    async fn close(&self, _account: Option<&str>) -> usize {
+        0
+    }
+    async fn tend(&self) {}
+    fn is_away(&self) -> bool {
+        false
+    }
+    fn decided_alone(&self) -> u64 {
+        0
+    }
+}
+
+#[async_trait]
+impl Operations for Stub {
+    async fn features(&self) -> Result<Vec<Switch>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn set_feature(&self, _switch: &Switch, _who: &str, _why: Option<&str>) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn breakers(&self) -> Vec<BreakerRow> {
+        Vec::new()
+    }
+    async fn reset_breaker(&self, _account: Option<&str>, _who: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn buckets(&self, _most: usize) -> Vec<BucketRow> {
+        Vec::new()
+    }
+    async fn reset_bucket(&self, _key: &str, _who: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn audit(&self, _most: u32) -> Result<Vec<Done>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn shared_state(&self) -> (bool, u64) {
+        (false, 0)
+    }
+    fn resident_bytes(&self) -> u64 {
+        0
+    }
+}
+
 pub(crate) fn settings() -> Settings {
     let key = AdminKey { name: "anna".to_owned(), key: Secret::new("operator") };
-    Settings { public_url: "https://desk.example".to_owned(), admin_keys: vec![key], version: "0.1.0", build: "test" }
+    Settings {
+        public_url: "https://desk.example".to_owned(),
+        trusts: Trusts::nobody(),
+        slow_after: Duration::from_secs(1),
+        admin_keys: vec![key],
+        version: "0.1.0",
+        build: "test",
+    }
 }
 
 fn service(name: &str, synonyms: &[&str], segments: Vec<Segment>) -> Service {
@@ -301,6 +380,8 @@ fn house() -> (Edge, Arc<Stub>) {
     });
     let clock = Arc::new(ManualClock::new("2026-03-12T09:00:00Z".parse().expect("a time")));
     let dice = Arc::new(CountingDice::default());
+    let switches = Arc::new(Switches::default());
+    let gate = Arc::new(Gate::new(stub.clone(), switches.clone(), clock.clone(), Limits::default()));
     let desk = Desk::new(Parts {
         clock: clock.clone(),
         dice: dice.clone(),
@@ -309,6 +390,7 @@ fn house() -> (Edge, Arc<Stub>) {
         calls: stub.clone(),
         callbacks: stub.clone(),
         directory: stub.clone(),
+        gate: gate.clone(),
         budgets: Budgets::default(),
     });
     let edge = Edge::new(EdgeParts {
@@ -319,6 +401,9 @@ fn house() -> (Edge, Arc<Stub>) {
         diary: stub.clone(),
         claims: stub.clone(),
         health: stub.clone(),
+        operations: stub.clone(),
+        gate,
+        switches,
         clock,
         dice,
         settings: settings(),

@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use frontdesk_core::call::CallContext;
 use frontdesk_core::desk::Visit;
+use frontdesk_core::limits::{Asker, Class};
+use frontdesk_core::meter;
 use frontdesk_core::outcome::{CallerInfo, Offer};
-use frontdesk_core::policy::HoursRule;
 use frontdesk_core::ports::VoiceEvent;
 use frontdesk_core::tenant::Tenant;
 use jiff::Timestamp;
@@ -69,10 +70,13 @@ async fn serve(edge: &Edge, slug: Option<&str>, id: &RequestId, request: Request
     if matches!(read, Err(Unreadable::NotJson | Unreadable::NoObject)) {
         return Err(Problem::new(Code::MalformedJson, "An event is a JSON object."));
     }
+    // Never refused: what it says happened. Over the limit it is counted and alarmed at the edge.
+    meter::note(|meter| meter.belongs_to(&tenant.slug));
+    edge.gate.count(Asker::Events { tenant: &tenant }, Class::Webhooks).await;
     let event = envelope.event.clone().unwrap_or_default();
     tracing::info!(request_id = id.0, tenant = %tenant.slug, event, "event received");
     let is_old = slug.is_none();
-    let visit = Visit { tenant: tenant.clone(), call, tool_call: None, hours: HoursRule::Enforced };
+    let visit = Visit { tenant: tenant.clone(), call, tool_call: None, hours: edge.hours(&tenant) };
     match event.as_str() {
         "call_inbound" => {
             let _ = edge.desk.meet(&tenant, &visit.call).await;

@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, extract::Request};
 use frontdesk_core::desk::Visit;
+use frontdesk_core::limits::{Asker, Class};
+use frontdesk_core::meter;
 use frontdesk_core::outcome::{Missed, Outcome};
-use frontdesk_core::policy::HoursRule;
 use frontdesk_core::ports::Step;
 use serde_json::{Value, json};
 
@@ -79,30 +80,32 @@ async fn serve(
         tenant: tenant.clone(),
         tool_call: envelope.call.as_ref().and_then(|call| call.tool_call.clone()),
         call,
-        hours: HoursRule::Enforced,
+        hours: edge.hours(&tenant),
     };
     let name = name_in_url.or(envelope.name.as_deref()).unwrap_or("");
     let function = Function::named(name);
     let fixed = old.map_or(Fixed::default(), |old| Fixed { consent: old.consent, acts_at_once: old.acts_at_once });
+    meter::note(|meter| meter.belongs_to(&tenant.slug));
     let outcome = match (function, &envelope.arguments, &read) {
-        (_, _, Err(_)) => Outcome::Invalid { field: "body".to_owned() },
+        (_, _, Err(_)) => unserved(edge, &visit, Outcome::Invalid { field: "body".to_owned() }).await,
         (None, _, _) => {
             tracing::warn!(tenant = %tenant.slug, "an agent called an unknown function");
-            Outcome::NotFound(Missed::Function)
+            unserved(edge, &visit, Outcome::NotFound(Missed::Function)).await
         }
-        (Some(_), Arguments::Unusable, _) => Outcome::Invalid { field: "args".to_owned() },
+        (Some(_), Arguments::Unusable, _) => unserved(edge, &visit, Outcome::Invalid { field: "args".to_owned() }).await,
         (Some(function), Arguments::Fine(arguments), _) => match command(function, arguments, fixed) {
             Ok(command) => edge.desk.serve(visit.clone(), command).await,
             Err(unusable) => {
                 // The call is known from its first request on, whatever that request was.
                 let _ = edge.desk.meet(&tenant, &visit.call).await;
-                Outcome::Invalid { field: unusable.field.to_owned() }
+                unserved(edge, &visit, Outcome::Invalid { field: unusable.field.to_owned() }).await
             }
         },
     };
     let now = edge.clock.now();
     let modern = answer::render(&outcome, &tenant, now, &id.0);
     let canonical = function.map_or("unknown", Function::name);
+    meter::note(|meter| meter.served(canonical, outcome.status()));
     note(edge, &visit, canonical, &outcome, &id.0, began).await;
     let answer = match old {
         Some(route) => {
@@ -113,6 +116,15 @@ async fn serve(
         None => modern,
     };
     Ok(Json(answer).into_response())
+}
+
+/// What ends before the desk counts towards the limits all the same.
+async fn unserved(edge: &Edge, visit: &Visit, outcome: Outcome) -> Outcome {
+    let asker = Asker::Voice { tenant: &visit.tenant, call: visit.call.id.as_ref() };
+    match edge.gate.admit(asker, Class::Default).await {
+        Ok(_) => outcome,
+        Err(refused) => Outcome::RateLimited { retry_after: refused.retry_after },
+    }
 }
 
 /// GET and DELETE functions sign the empty body.

@@ -10,7 +10,10 @@ use crate::rows::failed;
 use crate::vault::encode_hex;
 
 /// Number, name, script.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "the_house", include_str!("../../migrations/sqlite/0001_the_house.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "the_house", include_str!("../../migrations/sqlite/0001_the_house.sql")),
+    (2, "operations", include_str!("../../migrations/sqlite/0002_operations.sql")),
+];
 
 #[derive(Debug, thiserror::Error)]
 enum SchemaError {

@@ -4,3 +4,4 @@ mod claims;
 mod house;
 mod overlap;
 mod promises;
+mod shared;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use frontdesk_core::breaker::Rules;
+use frontdesk_core::limits::Limits;
+use frontdesk_core::protection::{Mode, Protection};
 use serde::{Deserialize, Serialize};
 
 use crate::config::addresses;
@@ -29,18 +32,6 @@ pub struct Live {
     pub deadlines: Deadlines,
     /// When a person is told.
     pub alerts: Alerts,
-}
-
-/// Whether a protection acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// It acts.
-    On,
-    /// It counts and logs what it would have refused.
-    Shadow,
-    /// It is not there.
-    Off,
 }
 
 /// `[protections]`. Error handling and input validation are always on and therefore not here.
@@ -92,6 +83,10 @@ pub struct BreakerSettings {
     pub recovery_timeout: Duration,
     /// Trials in a row that close it.
     pub success_threshold: u32,
+    /// Percent of the last twenty answers that open it, faults and slow ones; 0 is never.
+    pub failure_rate: u32,
+    /// An answer that takes longer counts as bad for that rate; `None` never does.
+    pub slow_call: Option<Duration>,
 }
 
 /// `[deadlines]`.
@@ -133,67 +128,21 @@ impl Live {
     }
 }
 
-// === impl Mode ===
-
-impl Mode {
-    /// Reads `on`, `shadow` or `off`.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "on" => Some(Self::On),
-            "shadow" => Some(Self::Shadow),
-            "off" => Some(Self::Off),
-            _ => None,
-        }
-    }
-
-    /// The word as configured.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Shadow => "shadow",
-            Self::Off => "off",
-        }
-    }
-}
-
 // === impl Protections ===
 
 impl Protections {
-    /// The protections that cannot be switched, and why.
-    pub const ALWAYS_ON: [(&str, &str); 2] = [
-        ("error_handling", "without it a caller would hear silence"),
-        ("input_validation", "without it anything a caller says would reach the calendar"),
-    ];
-
-    /// All eight by name, with how each stands.
-    pub fn each(&self) -> [(&'static str, Mode); 8] {
+    /// In the order of [`Protection::ALL`].
+    pub fn modes(&self) -> [Mode; 8] {
         let Self { cache_isolation, log_sanitizer, circuit_breaker, rate_limit, performance, business_hours } = self;
-        [
-            ("cache_isolation", *cache_isolation),
-            ("log_sanitizer", *log_sanitizer),
-            ("circuit_breaker", *circuit_breaker),
-            ("rate_limit", *rate_limit),
-            ("performance", *performance),
-            ("error_handling", Mode::On),
-            ("input_validation", Mode::On),
-            ("business_hours", *business_hours),
-        ]
+        [*cache_isolation, *log_sanitizer, *circuit_breaker, *rate_limit, *performance, Mode::On, Mode::On, *business_hours]
     }
 
     fn read(root: &Section<'_>) -> Self {
-        let keys = [
-            "cache_isolation",
-            "log_sanitizer",
-            "circuit_breaker",
-            "rate_limit",
-            "performance",
-            "error_handling",
-            "input_validation",
-            "business_hours",
-        ];
-        let at = root.section("protections", &keys);
-        for (name, reason) in Self::ALWAYS_ON {
-            at.parsed(name, &format!("\"on\", always: {reason}"), |text| (text == "on").then_some(()));
+        let at = root.section("protections", &Protection::ALL.map(Protection::name));
+        for protection in Protection::ALL {
+            if let Some(reason) = protection.always_on() {
+                at.parsed(protection.name(), &format!("\"on\", always: {reason}"), |text| (text == "on").then_some(()));
+            }
         }
         let mode = |key| at.parsed(key, "\"on\", \"shadow\" or \"off\"", Mode::parse).unwrap_or(Mode::On);
         Self {
@@ -210,6 +159,11 @@ impl Protections {
 // === impl RateLimits ===
 
 impl RateLimits {
+    /// In the core's terms.
+    pub fn limits(&self) -> Limits {
+        Limits::new(self.each().map(|(_, limit)| limit))
+    }
+
     /// Every class with its limit.
     pub fn each(&self) -> [(&'static str, u32); 9] {
         let Self { booking, availability, reschedule, cancel, webhooks, admin, health, call, default } = self;
@@ -248,11 +202,32 @@ impl RateLimits {
 
 impl BreakerSettings {
     fn read(root: &Section<'_>) -> Self {
-        let at = root.section("circuit_breaker", &["failure_threshold", "recovery_timeout", "success_threshold"]);
+        let at = root.section(
+            "circuit_breaker",
+            &["failure_threshold", "recovery_timeout", "success_threshold", "failure_rate", "slow_call"],
+        );
         Self {
             failure_threshold: count(&at, "failure_threshold", 1000).unwrap_or(5),
             recovery_timeout: at.duration("recovery_timeout", MILLISECOND..=DAY).unwrap_or(Duration::from_secs(60)),
             success_threshold: count(&at, "success_threshold", 1000).unwrap_or(2),
+            failure_rate: at.whole("failure_rate", 0..=100).and_then(|percent| u32::try_from(percent).ok()).unwrap_or(0),
+            slow_call: at.duration("slow_call", MILLISECOND..=TEN_MINUTES),
+        }
+    }
+}
+
+impl BreakerSettings {
+    /// In the core's terms. As many trials run at once as have to succeed; one that never reports gives its
+    /// place back after the longest time that a request to a calendar may take.
+    pub fn rules(&self) -> Rules {
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        Rules {
+            failure_threshold: self.failure_threshold,
+            recovery: micros(self.recovery_timeout),
+            success_threshold: self.success_threshold,
+            trials: self.success_threshold,
+            trial_lease: 30_000_000,
+            bad_percent: self.failure_rate,
         }
     }
 }

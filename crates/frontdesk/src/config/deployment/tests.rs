@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::deployment::live::Mode;
+use frontdesk_core::protection::Mode;
 
 const EXAMPLE: &str = include_str!("../../../../../examples/frontdesk.toml");
 
@@ -102,8 +102,8 @@ fn each_wrong_value_is_told_with_its_line_and_what_would_be_right() {
             r#"frontdesk.toml:2: store.url: found a text, expected "sqlite:PATH" such as "sqlite:data/frontdesk.db" or "sqlite:/var/lib/frontdesk/frontdesk.db""#,
         ),
         (
-            "[state]\nurl = \"rediss://:p@cache\"",
-            r#"frontdesk.toml:2: state.url: found a text, expected "memory:": Redis is not supported by this version yet"#,
+            "[state]\nurl = \"memcached://:p@cache\"",
+            r#"frontdesk.toml:2: state.url: found a text, expected "memory:", "redis://HOST:PORT", "rediss://…", "redis+sentinel://HOST:PORT,HOST:PORT/SERVICE", env:NAME or file:PATH"#,
         ),
         (
             "[secrets]\nmaster_key = \"short\"",

@@ -1,0 +1,127 @@
+//! What one request cost and what was decided about it, gathered while it runs and read once at the edge.
+//!
+//! It travels with the task; work that is detached takes it along with [`carried`].
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::ids::TenantId;
+use crate::limits::Verdict;
+
+/// The meter of one request.
+#[derive(Debug, Default)]
+pub struct Meter {
+    store_calls: AtomicU32,
+    store_us: AtomicU64,
+    calendar_calls: AtomicU32,
+    calendar_us: AtomicU64,
+    verdict: Mutex<Option<Verdict>>,
+    about: Mutex<About>,
+}
+
+/// What a request turned out to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// Whose it is.
+    pub tenant: Option<TenantId>,
+    /// The voice function.
+    pub function: Option<&'static str>,
+    /// How the function ended, the contract's word.
+    pub status: Option<&'static str>,
+}
+
+/// What a meter shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Visits to the store, each one transaction.
+    pub store_calls: u32,
+    /// Time spent on them, microseconds; visits at the same time count each.
+    pub store_us: u64,
+    /// Requests to calendars.
+    pub calendar_calls: u32,
+    /// Time spent waiting for calendars, microseconds.
+    pub calendar_us: u64,
+}
+
+tokio::task_local! {
+    static CURRENT: Arc<Meter>;
+}
+
+impl Meter {
+    /// Counts a visit to the store.
+    pub fn store(&self, took: Duration) {
+        self.store_calls.fetch_add(1, Ordering::Relaxed);
+        self.store_us.fetch_add(micros(took), Ordering::Relaxed);
+    }
+
+    /// Counts a request to a calendar.
+    pub fn calendar(&self, took: Duration) {
+        self.calendar_calls.fetch_add(1, Ordering::Relaxed);
+        self.calendar_us.fetch_add(micros(took), Ordering::Relaxed);
+    }
+
+    /// Notes what a limit decided; a refusal is never covered by a later admission.
+    pub fn decided(&self, verdict: Verdict) {
+        let mut noted = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.as_ref().is_none_or(|before| before.refusal().is_none()) {
+            *noted = Some(verdict);
+        }
+    }
+
+    /// What was decided last.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes whose request it is.
+    pub fn belongs_to(&self, tenant: &TenantId) {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner).tenant = Some(tenant.clone());
+    }
+
+    /// Notes which function it was and how it ended.
+    pub fn served(&self, function: &'static str, status: &'static str) {
+        let mut about = self.about.lock().unwrap_or_else(PoisonError::into_inner);
+        (about.function, about.status) = (Some(function), Some(status));
+    }
+
+    /// What it turned out to be.
+    pub fn about(&self) -> About {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it shows now.
+    pub fn read(&self) -> Reading {
+        Reading {
+            store_calls: self.store_calls.load(Ordering::Relaxed),
+            store_us: self.store_us.load(Ordering::Relaxed),
+            calendar_calls: self.calendar_calls.load(Ordering::Relaxed),
+            calendar_us: self.calendar_us.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Runs `work` under `meter`.
+pub async fn measured<T>(meter: Arc<Meter>, work: impl Future<Output = T>) -> T {
+    CURRENT.scope(meter, work).await
+}
+
+/// `work` with the meter of the task that calls this, for a task of its own.
+pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let meter = CURRENT.try_with(Arc::clone).ok();
+    async move {
+        match meter {
+            Some(meter) => CURRENT.scope(meter, work).await,
+            None => work.await,
+        }
+    }
+}
+
+/// Tells the meter of this request, if it has one.
+pub fn note(tell: impl FnOnce(&Meter)) {
+    let _ = CURRENT.try_with(|meter| tell(meter));
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}

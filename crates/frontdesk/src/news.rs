@@ -1,0 +1,64 @@
+//! What others changed: tenants, switches, commands. One cheap question to the store, several times a
+//! second, so that a change by anybody holds on every gateway within the second.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use frontdesk_core::ports::StoreError;
+use frontdesk_core::protection::Switches;
+use frontdesk_core::shared::SharedState;
+use frontdesk_store::{SqliteStore, Versions};
+
+use crate::operations::obey;
+use crate::tenants::Tenants;
+
+/// Follows the store.
+pub(crate) struct News {
+    store: SqliteStore,
+    tenants: Arc<Tenants>,
+    switches: Arc<Switches>,
+    state: Arc<dyn SharedState>,
+    seen: Mutex<Versions>,
+}
+
+impl News {
+    /// Takes up how things stand. Commands that were given before are not for this gateway.
+    pub(crate) async fn open(
+        store: SqliteStore,
+        tenants: Arc<Tenants>,
+        switches: Arc<Switches>,
+        state: Arc<dyn SharedState>,
+    ) -> Result<Self, StoreError> {
+        let seen = store.versions().await?;
+        switches.take_up(&store.features().await?);
+        Ok(Self { store, tenants, switches, state, seen: Mutex::new(seen) })
+    }
+
+    /// Takes up what changed since the last look.
+    pub(crate) async fn take_up(&self) -> Result<(), StoreError> {
+        let now = self.store.versions().await?;
+        let before = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if now == before {
+            return Ok(());
+        }
+        // What was taken up is noted step by step, so that a failure in between repeats the rest only.
+        if now.tenants != before.tenants {
+            self.tenants.refresh().await?;
+            self.note(|seen| seen.tenants = now.tenants);
+        }
+        if now.features != before.features {
+            let features = self.store.features().await?;
+            self.switches.take_up(&features);
+            self.note(|seen| seen.features = now.features);
+            tracing::warn!(channel = "audit", switches = features.len(), "protections were switched");
+        }
+        for (id, command) in self.store.commands_after(before.commands).await? {
+            obey(&*self.state, &command).await;
+            self.note(|seen| seen.commands = id);
+        }
+        Ok(())
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Versions)) {
+        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,227 @@
+//! Windows and breakers of this process alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use frontdesk_core::breaker::{Breaker, Ending, Pass, Rules, State};
+use frontdesk_core::clock::Clock;
+use frontdesk_core::shared::{BreakerRow, Bucket, BucketRow, Decision, SharedState};
+use frontdesk_core::window::Window;
+use serde::{Deserialize, Serialize};
+
+/// Above this many buckets those that count nothing are dropped, and then those that were used least
+/// recently: a flood of strangers must not fill the memory.
+const MOST_BUCKETS: usize = 50_000;
+
+/// Everything in memory.
+pub struct MemoryState {
+    clock: Arc<dyn Clock>,
+    windows: Mutex<HashMap<String, Kept>>,
+    breakers: Mutex<HashMap<String, Breaker>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    window: Window,
+    span: i64,
+}
+
+/// A window on its way over a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptWindow {
+    /// Its bucket.
+    pub key: String,
+    /// Microseconds.
+    pub span: i64,
+    /// What counts, microseconds since the epoch, oldest first.
+    pub admitted: Vec<i64>,
+}
+
+// === impl MemoryState ===
+
+impl MemoryState {
+    /// Empty, on that clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, windows: Mutex::default(), breakers: Mutex::default() }
+    }
+
+    /// What counts now, to be handed to the next process.
+    pub fn keep(&self) -> Vec<KeptWindow> {
+        let now = self.now();
+        let mut windows = self.windows();
+        let kept = windows.iter_mut().filter_map(|(key, kept)| {
+            kept.window.standing(1, kept.span, now);
+            let admitted: Vec<i64> = kept.window.admissions().collect();
+            (!admitted.is_empty()).then(|| KeptWindow { key: key.clone(), span: kept.span, admitted })
+        });
+        kept.collect()
+    }
+
+    /// Takes over what another process kept.
+    pub fn take_over(&self, kept: Vec<KeptWindow>) {
+        let mut windows = self.windows();
+        for KeptWindow { key, span, admitted } in kept {
+            let kept = windows.entry(key).or_default();
+            kept.span = span;
+            kept.window.merge(admitted);
+        }
+    }
+
+    /// Counts what was admitted elsewhere, so that this process knows its own share.
+    pub(super) fn mirror(&self, buckets: &[Bucket]) {
+        let now = self.now();
+        let mut windows = self.windows();
+        for bucket in buckets {
+            let kept = kept(&mut windows, bucket, now);
+            kept.window.standing(bucket.limit, bucket.span, now);
+            kept.window.admit(now);
+        }
+    }
+
+    /// The ages, in microseconds, of what was admitted here within the last `within`: bucket, span, ages.
+    pub(super) fn since(&self, within: i64) -> Vec<(String, i64, Vec<i64>)> {
+        let now = self.now();
+        let windows = self.windows();
+        let recent = windows.iter().filter_map(|(key, kept)| {
+            let ages: Vec<i64> =
+                kept.window.admissions().map(|at| (now - at).max(0)).filter(|age| *age <= within && *age < kept.span).collect();
+            (!ages.is_empty()).then(|| (key.clone(), kept.span, ages))
+        });
+        recent.collect()
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.clock.now().as_microsecond()
+    }
+
+    fn windows(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn breakers(&self) -> MutexGuard<'_, HashMap<String, Breaker>> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The window of a bucket, made if it is not there.
+fn kept<'w>(windows: &'w mut HashMap<String, Kept>, bucket: &Bucket, now: i64) -> &'w mut Kept {
+    // Most buckets are known: their names are not copied again.
+    if !windows.contains_key(&bucket.key) {
+        if windows.len() >= MOST_BUCKETS {
+            sweep(windows, now);
+        }
+        windows.insert(bucket.key.clone(), Kept::default());
+    }
+    let kept = windows.get_mut(&bucket.key).expect("INVARIANT: it was there or has just been put there");
+    kept.span = bucket.span;
+    kept
+}
+
+fn sweep(windows: &mut HashMap<String, Kept>, now: i64) {
+    windows.retain(|_, kept| kept.window.newest().is_some_and(|newest| now - newest < kept.span));
+    if windows.len() >= MOST_BUCKETS {
+        let mut newest: Vec<i64> = windows.values().filter_map(|kept| kept.window.newest()).collect();
+        newest.sort_unstable();
+        if let Some(middle) = newest.get(newest.len() / 2).copied() {
+            windows.retain(|_, kept| kept.window.newest().is_some_and(|newest| newest > middle));
+        }
+    }
+}
+
+#[async_trait]
+impl SharedState for MemoryState {
+    async fn admit(&self, buckets: &[Bucket], consume: bool) -> Decision {
+        let now = self.now();
+        let mut windows = self.windows();
+        let mut standings = Vec::with_capacity(buckets.len());
+        for bucket in buckets {
+            standings.push(kept(&mut windows, bucket, now).window.standing(bucket.limit, bucket.span, now));
+        }
+        let admitted = standings.iter().all(|standing| standing.has_room());
+        if admitted && consume {
+            for (bucket, standing) in buckets.iter().zip(&mut standings) {
+                let window = &mut kept(&mut windows, bucket, now).window;
+                window.admit(now);
+                // The wait stays that of this request: it was admitted.
+                standing.used += 1;
+                standing.resets_in = standing.resets_in.max(if standing.used == 1 { bucket.span } else { 0 });
+            }
+        }
+        Decision { admitted, standings, shared: true }
+    }
+
+    async fn buckets(&self, most: usize) -> Vec<BucketRow> {
+        let now = self.now();
+        let mut windows = self.windows();
+        let rows = windows.iter_mut().map(|(key, kept)| {
+            let used = kept.window.standing(1, kept.span, now).used;
+            BucketRow { key: key.clone(), used }
+        });
+        fullest(rows.filter(|row| row.used > 0).collect(), most)
+    }
+
+    async fn empty(&self, key: &str) -> bool {
+        self.windows().remove(key).is_some()
+    }
+
+    async fn enter(&self, account: &str, rules: &Rules) -> (Pass, State) {
+        let now = self.now();
+        let mut breakers = self.breakers();
+        let breaker = breakers.entry(account.to_owned()).or_default();
+        let pass = breaker.enter(rules, now);
+        (pass, breaker.look(rules, now))
+    }
+
+    async fn exit(&self, account: &str, rules: &Rules, trial: bool, ending: Ending) -> (State, State) {
+        let now = self.now();
+        let mut breakers = self.breakers();
+        let breaker = breakers.entry(account.to_owned()).or_default();
+        let before = breaker.look(rules, now);
+        breaker.exit(rules, trial, ending, now);
+        (before, breaker.look(rules, now))
+    }
+
+    async fn breakers(&self, rules: &Rules) -> Vec<BreakerRow> {
+        let now = self.now();
+        let mut breakers = self.breakers();
+        let mut rows: Vec<BreakerRow> = breakers
+            .iter_mut()
+            .map(|(account, breaker)| BreakerRow {
+                account: account.clone(),
+                state: breaker.look(rules, now),
+                failures: breaker.failures(),
+                successes: breaker.successes(),
+                open_for: breaker.opened_at().map(|at| now - at),
+            })
+            .collect();
+        rows.sort_by(|one, other| one.account.cmp(&other.account));
+        rows
+    }
+
+    async fn close(&self, account: Option<&str>) -> usize {
+        let mut closed = 0;
+        for (_, breaker) in self.breakers().iter_mut().filter(|(name, _)| account.is_none_or(|account| account == *name)) {
+            closed += usize::from(breaker.opened_at().is_some());
+            *breaker = Breaker::default();
+        }
+        closed
+    }
+
+    async fn tend(&self) {}
+
+    fn is_away(&self) -> bool {
+        false
+    }
+
+    fn decided_alone(&self) -> u64 {
+        0
+    }
+}
+
+/// The fullest first.
+pub(super) fn fullest(mut rows: Vec<BucketRow>, most: usize) -> Vec<BucketRow> {
+    rows.sort_by(|one, other| other.used.cmp(&one.used).then_with(|| one.key.cmp(&other.key)));
+    rows.truncate(most);
+    rows
+}
