@@ -95,6 +95,10 @@ fn grid(tenant: &Tenant, ask: &SlotAsk<'_>) -> Result<Vec<Timestamp>, CalendarEr
             }
         }
     }
+    // Nobody enforces the hours: the start that was asked for is as good as one of the grid.
+    if let Some(also) = ask.also.filter(|also| ask.from <= *also && *also < ask.to && also.as_second() % GRID.as_secs() == 0) {
+        starts.push(also);
+    }
     starts.sort_unstable();
     starts.dedup();
     Ok(starts)

@@ -17,11 +17,17 @@ use tracing::Instrument;
 
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
+use frontdesk_core::meter;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewBooking, SlotAsk};
+use frontdesk_core::protection::{Mode, Protection, Switches};
 use frontdesk_core::tenant::{Scope, Tenant};
 
 use self::key::{Key, Question};
 
+/// An answer to browsing that is older is renewed behind the one who asks.
+const FRESH_FOR: SignedDuration = SignedDuration::from_secs(30);
+/// How old an answer to browsing may be when the calendar gives none.
+const STALE_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// More answers than this are not kept.
 const MOST_ANSWERS: usize = 10_000;
 /// More starts than this, over all answers, are not kept: 16 MB.
@@ -31,6 +37,7 @@ const MOST_STARTS: usize = 1_000_000;
 pub struct Cached {
     inner: Arc<dyn Calendar>,
     clock: Arc<dyn Clock>,
+    switches: Arc<Switches>,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -54,6 +61,7 @@ struct Remembered {
 struct Flight {
     number: u64,
     deadline: Deadline,
+    browsing: bool,
     landed: watch::Receiver<Option<Answer>>,
 }
 
@@ -74,8 +82,8 @@ struct ForgetAfter<'a> {
 
 impl Cached {
     /// A memory over `inner`, empty.
-    pub fn over(inner: Arc<dyn Calendar>, clock: Arc<dyn Clock>) -> Self {
-        Self { inner, clock, memory: Arc::default() }
+    pub fn over(inner: Arc<dyn Calendar>, clock: Arc<dyn Clock>, switches: Arc<Switches>) -> Self {
+        Self { inner, clock, switches, memory: Arc::default() }
     }
 
     /// Drops the tenant's answers. Requests under way still answer those who wait for them, but what
@@ -87,8 +95,8 @@ impl Cached {
         memory.recount();
     }
 
-    fn recall(&self, key: &Key, ask: &SlotAsk<'_>) -> Option<Free> {
-        if ask.max_age <= SignedDuration::ZERO {
+    fn recall(&self, key: &Key, ask: &SlotAsk<'_>, max_age: SignedDuration) -> Option<Free> {
+        if max_age <= SignedDuration::ZERO {
             return None;
         }
         let now = self.clock.now();
@@ -96,19 +104,41 @@ impl Cached {
         let answer = memory.answers.get(key)?;
         let age = now.duration_since(answer.said_at);
         // A clock that was set back makes an answer from the future; its age is not known.
-        let usable = !age.is_negative() && age <= ask.max_age;
+        let usable = !age.is_negative() && age <= max_age;
         usable.then(|| Free { starts: within(&answer.starts, ask), age })
+    }
+
+    /// What the calendar says now, asked once for all who ask the same.
+    async fn fetch(&self, tenant: &Tenant, ask: &SlotAsk<'_>, key: &Key, deadline: Deadline) -> Result<Free, CalendarError> {
+        loop {
+            let mut flight = self.board(tenant, ask, key, deadline);
+            let landed = tokio::time::timeout_at(deadline.instant(), flight.landed.wait_for(Option::is_some)).await;
+            let answer = match landed {
+                Ok(Ok(answer)) => answer.clone(),
+                Ok(Err(_)) => Some(Err(unavailable("the request for free times broke off"))),
+                Err(_) => Some(Err(unavailable("no answer in time"))),
+            };
+            match answer {
+                Some(Ok(starts)) => return Ok(Free { starts: within(&starts, ask), age: SignedDuration::ZERO }),
+                // Somebody less patient began that request; the patience that is left here is used.
+                Some(Err(CalendarError::Unavailable { .. }))
+                    if flight.deadline < deadline && flight.deadline.has_passed() && !deadline.has_passed() => {}
+                Some(Err(error)) => return Err(error),
+                None => return Err(unavailable("no answer in time")),
+            }
+        }
     }
 
     /// Joins the request for `key` that is under way, or begins one.
     fn board(&self, tenant: &Tenant, ask: &SlotAsk<'_>, key: &Key, deadline: Deadline) -> Flight {
         let mut memory = lock(&self.memory);
-        if let Some(flight) = memory.flights.get(key) {
+        // What was asked for browsing may be refused where a caller's question is not.
+        if let Some(flight) = memory.flights.get(key).filter(|flight| ask.browsing || !flight.browsing) {
             return flight.clone();
         }
         memory.begun += 1;
         let (land, landed) = watch::channel(None);
-        let flight = Flight { number: memory.begun, deadline, landed };
+        let flight = Flight { number: memory.begun, deadline, browsing: ask.browsing, landed };
         memory.flights.insert(key.clone(), flight.clone());
         drop(memory);
 
@@ -116,6 +146,7 @@ impl Cached {
         let (inner, clock) = (Arc::clone(&self.inner), Arc::clone(&self.clock));
         let (tenant, service, line) = (tenant.clone(), ask.service.clone(), ask.line.clone());
         let replaces = ask.replaces.map(str::to_owned);
+        let browsing = ask.browsing;
         let (from, to) = key.window();
         let fetch = async move {
             let whole_days = SlotAsk {
@@ -125,13 +156,15 @@ impl Cached {
                 to,
                 replaces: replaces.as_deref(),
                 max_age: SignedDuration::ZERO,
+                also: None,
+                browsing,
             };
             let answer: Answer = inner.slots(&tenant, &whole_days, deadline).await.map(|free| free.starts.into());
             landing.land(&answer, clock.now());
             // The receivers may all be gone; the answer is kept for whoever asks next.
             let _ = land.send(Some(answer));
         };
-        detach(fetch.in_current_span());
+        detach(meter::carried(fetch).in_current_span());
         flight
     }
 }
@@ -152,25 +185,27 @@ impl Calendar for Cached {
             return self.inner.slots(tenant, ask, deadline).await;
         };
         let key = Key::slots(tenant.scope(), question);
-        if let Some(free) = self.recall(&key, ask) {
-            return Ok(free);
+        let mode = self.switches.mode(Protection::CacheIsolation, Some(&tenant.slug), self.clock.now());
+        if mode == Mode::Off {
+            return self.inner.slots(tenant, ask, deadline).await;
         }
-        loop {
-            let mut flight = self.board(tenant, ask, &key, deadline);
-            let landed = tokio::time::timeout_at(deadline.instant(), flight.landed.wait_for(Option::is_some)).await;
-            let answer = match landed {
-                Ok(Ok(answer)) => answer.clone(),
-                Ok(Err(_)) => Some(Err(unavailable("the request for free times broke off"))),
-                Err(_) => Some(Err(unavailable("no answer in time"))),
-            };
-            match answer {
-                Some(Ok(starts)) => return Ok(Free { starts: within(&starts, ask), age: SignedDuration::ZERO }),
-                // Somebody less patient began that request; the patience that is left here is used.
-                Some(Err(CalendarError::Unavailable { .. }))
-                    if flight.deadline < deadline && flight.deadline.has_passed() && !deadline.has_passed() => {}
-                Some(Err(error)) => return Err(error),
-                None => return Err(unavailable("no answer in time")),
+        let known = self.recall(&key, ask, ask.max_age);
+        self.switches.count(Protection::CacheIsolation, known.is_some(), mode);
+        match known {
+            Some(free) if mode == Mode::On => {
+                if ask.browsing && free.age > FRESH_FOR {
+                    // The next one gets a younger answer; this one does not wait for it.
+                    let _ = self.board(tenant, ask, &key, deadline);
+                }
+                return Ok(free);
             }
+            Some(_) => return self.inner.slots(tenant, ask, deadline).await,
+            None => {}
+        }
+        match self.fetch(tenant, ask, &key, deadline).await {
+            // Where nothing is promised, an old answer is better than none.
+            Err(error) if ask.browsing && mode == Mode::On => self.recall(&key, ask, STALE_FOR).ok_or(error),
+            answer => answer,
         }
     }
 

@@ -28,6 +28,7 @@ use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewB
 use frontdesk_core::tenant::Tenant;
 
 use self::exchange::{Account, Exchange};
+use crate::guard::Guard;
 
 /// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +48,8 @@ impl CalCom {
     ///
     /// # Errors
     /// When TLS cannot be set up, such as on a host without root certificates.
-    pub fn open(clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        Ok(Self { exchange: Arc::new(Exchange::open(clock)?) })
+    pub fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>) -> Result<Self, OpenError> {
+        Ok(Self { exchange: Arc::new(Exchange::open(clock, guard)?) })
     }
 }
 

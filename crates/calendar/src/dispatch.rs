@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewBooking, SlotAsk};
+use frontdesk_core::protection::Switches;
 use frontdesk_core::tenant::{CalendarKind, Scope, Tenant};
 
 use crate::builtin::BuiltinCalendar;
 use crate::cached::Cached;
 use crate::calcom::{CalCom, OpenError};
+use crate::guard::Guard;
 
 /// All calendars behind one port.
 pub struct Calendars {
@@ -24,9 +26,9 @@ pub struct Calendars {
 ///
 /// # Errors
 /// When the HTTP client cannot be set up, such as on a host without root certificates.
-pub fn open(clock: Arc<dyn Clock>) -> Result<Arc<Calendars>, OpenError> {
-    let calcom = CalCom::open(Arc::clone(&clock))?;
-    Ok(Arc::new(Calendars::over(Arc::new(calcom), clock)))
+pub fn open(clock: Arc<dyn Clock>, switches: Arc<Switches>, guard: Arc<Guard>) -> Result<Arc<Calendars>, OpenError> {
+    let calcom = CalCom::open(Arc::clone(&clock), guard)?;
+    Ok(Arc::new(Calendars::over(Arc::new(calcom), clock, switches)))
 }
 
 // === impl Calendars ===
@@ -34,8 +36,8 @@ pub fn open(clock: Arc<dyn Clock>) -> Result<Arc<Calendars>, OpenError> {
 impl Calendars {
     /// Puts the memory over `calcom`, which may itself be guarded by limits or a breaker: what is
     /// answered from memory then costs neither.
-    pub fn over(calcom: Arc<dyn Calendar>, clock: Arc<dyn Clock>) -> Self {
-        Self { builtin: BuiltinCalendar, calcom: Cached::over(calcom, clock) }
+    pub fn over(calcom: Arc<dyn Calendar>, clock: Arc<dyn Clock>, switches: Arc<Switches>) -> Self {
+        Self { builtin: BuiltinCalendar, calcom: Cached::over(calcom, clock, switches) }
     }
 
     /// Drops what is remembered of a tenant's free times: something has changed them.

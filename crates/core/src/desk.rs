@@ -34,11 +34,12 @@ use crate::clock::{Clock, Dice};
 use crate::deadline::Deadline;
 use crate::limits::{Admission, Asker, Gate};
 use crate::meter;
-use crate::outcome::Outcome;
-use crate::policy::HoursRule;
+use crate::outcome::{Denial, Outcome};
+use crate::policy::{HoursRule, refuses_hours, refuses_start};
 use crate::ports::{AppointmentFilter, Calendar, Callbacks, Calls, Diary, Directory, StoreError};
+use crate::protection::{Mode, Protection, Switches};
 use crate::sensitive::Sensitive;
-use crate::tenant::Tenant;
+use crate::tenant::{Service, Staff, Tenant};
 
 /// How long the caller waits before a sentence is due.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +76,8 @@ pub struct Parts {
     pub directory: Arc<dyn Directory>,
     /// Who may ask.
     pub gate: Arc<Gate>,
+    /// Counts what the hours decide.
+    pub switches: Arc<Switches>,
     /// How long callers wait.
     pub budgets: Budgets,
 }
@@ -209,6 +212,29 @@ impl Desk {
             Command::HoldSlot { slot } => self.hold_slot(session, &slot).await,
             Command::ReleaseSlot { slot } => self.release_slot(session, slot.as_ref()).await,
         }
+    }
+
+    /// Why the rules do not allow exactly that start. What the hours say is counted, and noted where they
+    /// only watch. Without a named person it is enough that somebody works then.
+    fn rules(&self, visit: &Visit, service: &Service, staff: Option<&Staff>, start: Timestamp) -> Option<Denial> {
+        let (tenant, length) = (&*visit.tenant, service.duration());
+        if let Some(denial) = refuses_start(tenant, staff, start, length, HoursRule::Ignored, self.now()) {
+            return Some(denial);
+        }
+        let mode = match visit.hours {
+            HoursRule::Enforced => Mode::On,
+            HoursRule::Watched => Mode::Shadow,
+            HoursRule::Ignored => return None,
+        };
+        let denial = refuses_hours(tenant, staff, start, length).filter(|_| {
+            let somebody_works = tenant.staff_for(service).any(|it| refuses_hours(tenant, Some(it), start, length).is_none());
+            staff.is_some() || !somebody_works
+        });
+        self.parts.switches.count(Protection::BusinessHours, denial.is_none(), mode);
+        if denial.is_some() && mode == Mode::Shadow {
+            meter::note(|meter| meter.watched(Protection::BusinessHours));
+        }
+        denial.filter(|_| mode == Mode::On)
     }
 
     /// The caller's own standing appointments, by start.

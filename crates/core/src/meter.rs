@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::ids::TenantId;
 use crate::limits::Verdict;
+use crate::protection::Protection;
 
 /// The meter of one request.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub struct Meter {
     calendar_us: AtomicU64,
     verdict: Mutex<Option<Verdict>>,
     about: Mutex<About>,
+    watched: Mutex<Option<Protection>>,
 }
 
 /// What a request turned out to be.
@@ -72,6 +74,16 @@ impl Meter {
     /// What was decided last.
     pub fn verdict(&self) -> Option<Verdict> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes a refusal that a protection in shadow did not make.
+    pub fn watched(&self, protection: Protection) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(protection);
+    }
+
+    /// The protection in shadow that would have refused.
+    pub fn would_be_refused_by(&self) -> Option<Protection> {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes whose request it is.

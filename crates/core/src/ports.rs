@@ -67,6 +67,10 @@ pub struct SlotAsk<'a> {
     pub replaces: Option<&'a str>,
     /// How old the answer may be; zero asks the calendar itself.
     pub max_age: SignedDuration,
+    /// A start that the hours do not count against, because nobody enforces them.
+    pub also: Option<Timestamp>,
+    /// Nothing is promised by it: such a question gives way to others, and an old answer is better than none.
+    pub browsing: bool,
 }
 
 /// Free starts, and how old the knowledge is.
@@ -151,6 +155,12 @@ pub enum CalendarError {
     /// Too many requests to this account.
     #[error("the calendar is cooling off")]
     Throttled {
+        /// When to ask again.
+        retry_after: SignedDuration,
+    },
+    /// The account failed so often that it is left alone: nothing was sent.
+    #[error("the circuit breaker of the calendar account is open")]
+    Open {
         /// When to ask again.
         retry_after: SignedDuration,
     },

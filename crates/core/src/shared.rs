@@ -1,5 +1,9 @@
 //! What must be shared and fast: windows and breakers, in this process or over all replicas.
 
+mod memory;
+
+pub use memory::{KeptWindow, MemoryState, fullest};
+
 use async_trait::async_trait;
 
 use crate::breaker::{Ending, Pass, Rules, State};

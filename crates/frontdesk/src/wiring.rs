@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use frontdesk_calendar::Calendars;
+use frontdesk_calendar::{Guard, GuardRules};
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::{Budgets, Desk, Parts};
@@ -11,9 +11,9 @@ use frontdesk_core::ids::random_text;
 use frontdesk_core::limits::Gate;
 use frontdesk_core::ports::{Calendar, StoreError};
 use frontdesk_core::protection::Switches;
-use frontdesk_core::shared::SharedState;
+use frontdesk_core::shared::{MemoryState, SharedState};
 use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings, Trusts};
-use frontdesk_store::{MasterKey, MemoryState, RedisClock, RedisOpenError, RedisState, SqliteStore, StoreSettings, VaultError};
+use frontdesk_store::{MasterKey, RedisClock, RedisOpenError, RedisState, SqliteStore, StoreSettings, VaultError};
 
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
@@ -82,6 +82,8 @@ pub struct House {
     pub edge: Edge,
     /// What is shared and fast.
     pub state: State,
+    /// How the protections stand.
+    pub switches: Arc<Switches>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) rules: Rules,
     pub(crate) news: Arc<News>,
@@ -182,23 +184,6 @@ async fn master_key(source: &SecretSource, store: &Path, world: &World) -> Resul
 /// Puts the house together.
 pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, WiringError> {
     let store = open_store(config, world).await?;
-    let calendars =
-        frontdesk_calendar::open(Arc::clone(&world.clock)).map_err(|error| WiringError::Calendar(error.to_string()))?;
-    build_over(config, world, store, calendars).await
-}
-
-async fn build_over(
-    config: &DeploymentConfig,
-    world: &World,
-    store: SqliteStore,
-    calendars: Arc<Calendars>,
-) -> Result<House, WiringError> {
-    let place = config.store.to_string();
-    let tenants = Tenants::open(store.clone(), Arc::clone(&calendars), Arc::clone(&world.clock))
-        .await
-        .map_err(|source| WiringError::Store { place, source })?;
-    let tenants = Arc::new(tenants);
-    let store_error = |source| WiringError::Store { place: config.store.to_string(), source };
     let state = open_state(config, world)?;
     state.shared.tend().await;
     if state.shared.is_away() {
@@ -208,10 +193,21 @@ async fn build_over(
             "the shared state does not answer: limits and breakers are this replica's own"
         );
     }
+    let switches = Arc::new(Switches::new(config.live.protections.modes()));
+    let breaker = &config.live.circuit_breaker;
+    let rules = GuardRules { breaker: breaker.rules(), slow_call: breaker.slow_call, budget: config.live.rate_limit.calendar };
+    let guard = Guard::new(Arc::clone(&state.shared), Arc::clone(&switches), Arc::clone(&world.clock), rules);
+    let calendars = frontdesk_calendar::open(Arc::clone(&world.clock), Arc::clone(&switches), Arc::new(guard))
+        .map_err(|error| WiringError::Calendar(error.to_string()))?;
+    let place = config.store.to_string();
+    let tenants = Tenants::open(store.clone(), Arc::clone(&calendars), Arc::clone(&world.clock))
+        .await
+        .map_err(|source| WiringError::Store { place, source })?;
+    let tenants = Arc::new(tenants);
+    let store_error = |source| WiringError::Store { place: config.store.to_string(), source };
     if let Some(own) = &state.own {
         own.take_over(store.kept_windows().await.map_err(store_error)?);
     }
-    let switches = Arc::new(Switches::new(config.live.protections.modes()));
     let news = News::open(store.clone(), tenants.clone(), Arc::clone(&switches), Arc::clone(&state.shared))
         .await
         .map_err(store_error)?;
@@ -234,6 +230,7 @@ async fn build_over(
         callbacks: shared.clone(),
         directory: tenants.clone(),
         gate: Arc::clone(&gate),
+        switches: Arc::clone(&switches),
         budgets: Budgets { inbound: deadlines.inbound, check: deadlines.check, write: deadlines.write },
     });
     let mut admin_keys = Vec::new();
@@ -261,7 +258,7 @@ async fn build_over(
             rules,
         }),
         gate: Arc::clone(&gate),
-        switches,
+        switches: Arc::clone(&switches),
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
         settings: Settings {
@@ -274,7 +271,7 @@ async fn build_over(
         },
     });
     let replica = random_text(&*world.dice);
-    Ok(House { store, desk, edge, state, gate, rules, news: Arc::new(news), replica })
+    Ok(House { store, desk, edge, state, switches, gate, rules, news: Arc::new(news), replica })
 }
 
 fn trusts(config: &DeploymentConfig) -> Trusts {

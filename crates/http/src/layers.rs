@@ -103,6 +103,16 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
         limits::show(&verdict, now, response.headers_mut());
         limits::tell(&verdict, of.id, of.path);
     }
+    if let Some(protection) = of.meter.would_be_refused_by() {
+        let tenant = about.tenant.as_ref().map_or("", TenantId::as_str);
+        tracing::info!(
+            request_id = of.id,
+            tenant,
+            protection = protection.name(),
+            mode = "shadow",
+            "a protection in shadow would have refused"
+        );
+    }
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {

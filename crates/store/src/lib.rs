@@ -12,5 +12,5 @@ mod vault;
 pub use sqlite::operations::{AuditRow, Command, Snapshot, Versions};
 pub use sqlite::tenants::{Applied, KeyIssued, Revision};
 pub use sqlite::{SqliteStore, StoreSettings};
-pub use state::{KeptWindow, MemoryState, RedisClock, RedisOpenError, RedisState};
+pub use state::{RedisClock, RedisOpenError, RedisState};
 pub use vault::{MasterKey, VaultError};

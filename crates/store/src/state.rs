@@ -1,7 +1,5 @@
-//! What must be shared and fast: in this process, or over all replicas on Redis.
+//! What replicas share: windows and breakers on Redis. The form in memory is the core's.
 
-mod memory;
 mod redis;
 
-pub use memory::{KeptWindow, MemoryState};
 pub use redis::{OpenError as RedisOpenError, RedisClock, RedisState};

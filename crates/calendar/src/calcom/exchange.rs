@@ -13,13 +13,17 @@ use reqwest::{Method, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use frontdesk_core::breaker::Ending;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
+use frontdesk_core::ids::TenantId;
+use frontdesk_core::meter;
 use frontdesk_core::ports::{CalendarError, Refusal};
 use frontdesk_core::tenant::{CalendarKind, Tenant};
 
 use super::rejection::Rejection;
 use super::wire;
+use crate::guard::{Guard, Urgency};
 
 /// Connecting takes no longer, whatever the deadline.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -37,6 +41,7 @@ const USER_AGENT: &str = concat!("frontdesk/", env!("CARGO_PKG_VERSION"));
 pub(super) struct Exchange {
     client: reqwest::Client,
     clock: Arc<dyn Clock>,
+    guard: Arc<Guard>,
 }
 
 /// Whose calendar is spoken to, and with which key.
@@ -44,6 +49,9 @@ pub(super) struct Exchange {
 pub(super) struct Account {
     base: Url,
     bearer: HeaderValue,
+    tenant: TenantId,
+    /// What the account is called in limits, breakers and logs: it tells nothing of the key.
+    id: String,
 }
 
 /// What can be asked of Cal.com; a uid is data of the path and is never logged.
@@ -62,6 +70,7 @@ pub(super) struct Request<'a> {
     route: Route<'a>,
     query: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
+    urgency: Urgency,
 }
 
 /// Why there is no answer.
@@ -75,7 +84,7 @@ pub(super) enum Failure {
 // === impl Exchange ===
 
 impl Exchange {
-    pub(super) fn open(clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+    pub(super) fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>) -> Result<Self, reqwest::Error> {
         // The client takes the process's provider; one that is installed already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -87,7 +96,7 @@ impl Exchange {
             .pool_idle_timeout(IDLE_FOR)
             .tcp_nodelay(true)
             .build()?;
-        Ok(Self { client, clock })
+        Ok(Self { client, clock, guard })
     }
 
     /// Sends the request and reads `data` of the answer.
@@ -106,11 +115,14 @@ impl Exchange {
         if budget.is_zero() {
             return Err(Failure::Trouble(unavailable("no time was left to ask")));
         }
+        let ticket = self.guard.enter(&account.tenant, &account.id, request.urgency).await.map_err(Failure::Trouble)?;
         let (method, route) = (request.method.clone(), request.route);
         let sent = tokio::time::timeout_at(deadline.instant(), self.transfer(account, request, budget)).await;
         let outcome = sent.unwrap_or_else(|_| Err("no answer in time"));
-        let duration_ms = u64::try_from(budget.saturating_sub(deadline.remaining()).as_millis()).unwrap_or(u64::MAX);
-        match outcome {
+        let took = budget.saturating_sub(deadline.remaining());
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        meter::note(|meter| meter.calendar(took));
+        let judged = match outcome {
             Ok((status, headers, body)) => {
                 let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("");
                 tracing::debug!(%method, route = route.template(), status, duration_ms, request_id, "exchange with the calendar");
@@ -120,7 +132,13 @@ impl Exchange {
                 tracing::debug!(%method, route = route.template(), duration_ms, trouble, "exchange with the calendar");
                 Err(Failure::Trouble(unavailable(trouble)))
             }
+        };
+        let ending = judged.as_ref().map_or_else(Failure::ending, |_| Ending::Answered);
+        if let Err(Failure::Trouble(CalendarError::Throttled { retry_after })) = &judged {
+            self.guard.cool_off(&account.id, *retry_after);
         }
+        ticket.end(ending, took).await;
+        judged
     }
 
     /// The error is a fixed text: those of the client name the address, and with it uids.
@@ -191,7 +209,8 @@ impl Account {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
             .map_err(|_| misconfigured("the API key holds characters that no key has"))?;
         bearer.set_sensitive(true);
-        Ok(Self { base, bearer })
+        let id = account_id(base_url, key.expose());
+        Ok(Self { base, bearer, tenant: tenant.slug.clone(), id })
     }
 
     /// `None` for a uid that would make another path.
@@ -253,16 +272,45 @@ impl Route<'_> {
 
 impl<'a> Request<'a> {
     pub(super) fn get(route: Route<'a>, query: Vec<(&'static str, String)>) -> Self {
-        Self { method: Method::GET, route, query, body: None }
+        let urgency = if matches!(route, Route::Slots) { Urgency::Promise } else { Urgency::Booking };
+        Self { method: Method::GET, route, query, body: None, urgency }
+    }
+
+    /// Nothing is promised by it.
+    pub(super) fn browsing(mut self, browsing: bool) -> Self {
+        if browsing {
+            self.urgency = Urgency::Browse;
+        }
+        self
     }
 
     pub(super) fn post(route: Route<'a>, body: &impl Serialize) -> Result<Self, CalendarError> {
         let body = serde_json::to_vec(body).map_err(|_| misconfigured("the request could not be written"))?;
-        Ok(Self { method: Method::POST, route, query: Vec::new(), body: Some(body) })
+        Ok(Self { method: Method::POST, route, query: Vec::new(), body: Some(body), urgency: Urgency::Booking })
     }
 }
 
 // === impl Failure ===
+
+impl Failure {
+    /// What it says about the service: a no to one request is an answer.
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Rejected(rejection) => match rejection.verdict() {
+                CalendarError::Unavailable { .. } => Ending::Fault,
+                CalendarError::Refused { .. }
+                | CalendarError::Throttled { .. }
+                | CalendarError::Open { .. }
+                | CalendarError::Misconfigured { .. } => Ending::Answered,
+            },
+            Self::Trouble(CalendarError::Throttled { .. }) => Ending::Throttled,
+            Self::Trouble(CalendarError::Unavailable { .. }) => Ending::Fault,
+            Self::Trouble(CalendarError::Refused { .. } | CalendarError::Open { .. } | CalendarError::Misconfigured { .. }) => {
+                Ending::Answered
+            }
+        }
+    }
+}
 
 impl From<Failure> for CalendarError {
     fn from(failure: Failure) -> Self {
@@ -277,6 +325,17 @@ impl From<CalendarError> for Failure {
     fn from(error: CalendarError) -> Self {
         Self::Trouble(error)
     }
+}
+
+/// The same address and key are the same account, whoever uses them.
+fn account_id(base_url: &str, key: &str) -> String {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    digest.update(base_url.as_bytes());
+    digest.update(b"\n");
+    digest.update(key.as_bytes());
+    let digest = digest.finish();
+    let hex: String = digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("acct_{hex}")
 }
 
 async fn drain(response: &mut Response) -> Result<Bytes, &'static str> {

@@ -30,7 +30,7 @@ pub(super) async fn list(
     if let Some(uid) = ask.replaces {
         query.push(("bookingUidToReschedule", uid.to_owned()));
     }
-    let days: wire::Slots = exchange.ask(account, Request::get(Route::Slots, query), deadline).await?;
+    let days: wire::Slots = exchange.ask(account, Request::get(Route::Slots, query).browsing(ask.browsing), deadline).await?;
     let mut starts = Vec::new();
     for slot in days.values().flatten() {
         let start = wire::instant(&slot.start).ok_or_else(|| unavailable("a slot without an offset"))?;

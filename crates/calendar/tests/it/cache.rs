@@ -16,7 +16,7 @@ use frontdesk_core::tenant::{Service, Tenant};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
-use crate::people::{ask, at, builtin, clock, cut, ida, line, on_calcom, soon};
+use crate::people::{ask, at, builtin, clock, cut, guard, ida, line, on_calcom, soon};
 
 /// Says one free start a day at 09:00 UTC, when it is let through.
 struct Slow {
@@ -92,7 +92,7 @@ struct House {
 impl House {
     fn letting_through(open_for: usize) -> Self {
         let (slow, clock) = (Slow::new(open_for), clock());
-        let cached = Arc::new(Cached::over(slow.clone(), clock.clone()));
+        let cached = Arc::new(Cached::over(slow.clone(), clock.clone(), Arc::default()));
         Self { slow, clock, cached, service: cut(), line: line(None, Some(4711)) }
     }
 
@@ -229,13 +229,13 @@ async fn what_was_asked_before_a_change_is_not_kept_after_it() {
 #[tokio::test]
 async fn each_tenant_gets_its_kind_of_calendar() {
     let slow = Slow::new(10);
-    let calendars = Calendars::over(slow.clone(), clock());
+    let calendars = Calendars::over(slow.clone(), clock(), Arc::default());
     let (service, line) = (cut(), line(None, Some(4711)));
     let ask = ask(&service, &line, "2030-01-07T00:00:00Z", "2030-01-08T00:00:00Z");
     assert_eq!(calendars.slots(&builtin(), &ask, soon()).await.expect("slots").starts.len(), 11);
     assert_eq!(slow.asked(), 0);
     assert_eq!(calendars.slots(&on_calcom("a", ""), &ask, soon()).await.expect("slots").starts.len(), 2);
     calendars.forget(on_calcom("a", "").scope());
-    let as_port: Arc<dyn Calendar> = open(clock()).expect("a client");
+    let as_port: Arc<dyn Calendar> = open(clock(), Arc::default(), guard()).expect("a client");
     assert!(as_port.slots(&on_calcom("a", "not a url"), &ask, soon()).await.is_err());
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use frontdesk_calendar::CalCom;
+use frontdesk_calendar::{CalCom, Guard, GuardRules};
 use frontdesk_core::booking::Attendee;
+use frontdesk_core::breaker::Rules;
 use frontdesk_core::call::Phone;
 use frontdesk_core::clock::ManualClock;
 use frontdesk_core::deadline::Deadline;
@@ -13,6 +14,7 @@ use frontdesk_core::hours::{Holidays, OpeningHours, Span, WeekHours};
 use frontdesk_core::ids::{BookingId, CallId, IntentId, TenantId};
 use frontdesk_core::ports::{NewBooking, SlotAsk};
 use frontdesk_core::sensitive::{Secret, Sensitive};
+use frontdesk_core::shared::MemoryState;
 use frontdesk_core::slot::{Line, Resource};
 use frontdesk_core::tenant::{CalendarKind, Language, Notify, Policy, Service, Staff, Tenant, TenantSecrets, Zone};
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +35,15 @@ pub(crate) fn clock() -> Arc<ManualClock> {
 }
 
 pub(crate) fn calcom() -> CalCom {
-    CalCom::open(clock()).expect("a client")
+    CalCom::open(clock(), guard()).expect("a client")
+}
+
+/// A guard that is never in the way.
+pub(crate) fn guard() -> Arc<Guard> {
+    let state = Arc::new(MemoryState::new(clock()));
+    let breaker = Rules { failure_threshold: 1000, recovery: 1, success_threshold: 1, trials: 1, trial_lease: 1, bad_percent: 0 };
+    let rules = GuardRules { breaker, slow_call: None, budget: 1_000_000 };
+    Arc::new(Guard::new(state, Arc::default(), clock(), rules))
 }
 
 pub(crate) fn cut() -> Service {
@@ -53,7 +63,16 @@ pub(crate) fn line(staff: Option<&str>, event_type: Option<i64>) -> Line {
 }
 
 pub(crate) fn ask<'a>(service: &'a Service, line: &'a Line, from: &str, to: &str) -> SlotAsk<'a> {
-    SlotAsk { service, line, from: at(from), to: at(to), replaces: None, max_age: SignedDuration::ZERO }
+    SlotAsk {
+        service,
+        line,
+        from: at(from),
+        to: at(to),
+        replaces: None,
+        max_age: SignedDuration::ZERO,
+        also: None,
+        browsing: false,
+    }
 }
 
 pub(crate) fn tenant(slug: &str, calendar: CalendarKind) -> Tenant {

@@ -162,6 +162,8 @@ impl Desk {
             now: session.now,
             deadline: session.deadline,
             max_age: promise_age(session.tenant()),
+            browsing: false,
+            exact: None,
         };
         let held = match self.search(&search).await {
             Ok(found) => {

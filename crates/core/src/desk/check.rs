@@ -11,7 +11,6 @@ use crate::booking::{Appointment, CallbackCause};
 use crate::call::Awaiting;
 use crate::hours::{MinuteOfDay, bounds_of};
 use crate::outcome::{Confirm, Denial, Missed, Need, Offer, Outcome, Question, WhyNothing, WhyOffered};
-use crate::policy::refuses_start;
 use crate::ports::StoreError;
 use crate::sensitive::Sensitive;
 use crate::slot::{HOLDS_PER_CALL, Hold, Line};
@@ -126,23 +125,11 @@ impl Desk {
         {
             return Ok(outcome);
         }
-        let person = wish.staff.as_ref();
-        if let Some(denial) =
-            refuses_start(session.tenant(), person, start, wish.service.duration(), session.visit.hours, session.now)
-        {
-            // With several people, the business may be closed at a time when one of them works.
-            let somebody_works = person.is_none()
-                && matches!(denial, Denial::OutsideBusinessHours { .. })
-                && session.tenant().staff_for(&wish.service).any(|staff| {
-                    refuses_start(session.tenant(), Some(staff), start, wish.service.duration(), session.visit.hours, session.now)
-                        .is_none()
-                });
-            if !somebody_works {
-                return self.deny(session, wish, denial, start).await;
-            }
+        if let Some(denial) = self.rules(session.visit, &wish.service, wish.staff.as_ref(), start) {
+            return self.deny(session, wish, denial, start).await;
         }
         let (from, to) = window(session.tenant(), start, REACH_DAYS, session.now);
-        let search = self.a_search(session, wish, from, to);
+        let search = Search { exact: Some(start), ..self.a_search(session, wish, from, to) };
         let found = match self.search(&search).await {
             Ok(found) => found,
             Err(error) => return self.no_answer(session, wish, error).await,
@@ -347,6 +334,8 @@ impl Desk {
             now: session.now,
             deadline: session.deadline.at_most(self.parts.budgets.check),
             max_age: promise_age(session.tenant()),
+            browsing: false,
+            exact: None,
         }
     }
 

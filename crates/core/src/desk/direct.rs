@@ -9,7 +9,7 @@ use crate::booking::{Appointment, AppointmentState, Attendee};
 use crate::deadline::Deadline;
 use crate::ids::BookingId;
 use crate::outcome::{Change, Denial};
-use crate::policy::{refuses_change, refuses_start};
+use crate::policy::refuses_change;
 use crate::ports::{Refusal, StoreError};
 use crate::sensitive::Sensitive;
 use crate::slot::Hold;
@@ -57,7 +57,7 @@ impl Desk {
     pub async fn book_direct(&self, visit: &Visit, wish: DirectBooking) -> Result<DirectOutcome, StoreError> {
         let now = self.now();
         let tenant = &*visit.tenant;
-        if let Some(denial) = refuses_start(tenant, wish.staff.as_ref(), wish.start, wish.service.duration(), visit.hours, now) {
+        if let Some(denial) = self.rules(visit, &wish.service, wish.staff.as_ref(), wish.start) {
             return Ok(DirectOutcome::Denied(denial));
         }
         let deadline = Deadline::within(self.parts.budgets.write);
@@ -97,6 +97,8 @@ impl Desk {
             now: self.now(),
             deadline: deadline.at_most(self.parts.budgets.check),
             max_age: promise_age(&visit.tenant),
+            browsing: false,
+            exact: Some(start),
         };
         let found = match self.search(&search).await {
             Ok(found) => found,
@@ -135,7 +137,7 @@ impl Desk {
         }
         let Some(service) = tenant.service(&appointment.service).cloned() else { return Ok(DirectOutcome::NotFound) };
         let staff = appointment.staff.as_deref().and_then(|name| tenant.staff_member(name)).cloned();
-        if let Some(denial) = refuses_start(tenant, staff.as_ref(), start, service.duration(), visit.hours, now) {
+        if let Some(denial) = self.rules(visit, &service, staff.as_ref(), start) {
             return Ok(DirectOutcome::Denied(denial));
         }
         let deadline = Deadline::within(self.parts.budgets.write);

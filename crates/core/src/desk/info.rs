@@ -86,6 +86,8 @@ impl Desk {
             now: session.now,
             deadline,
             max_age: BROWSE_AGE,
+            browsing: true,
+            exact: None,
         };
         let Ok(found) = self.search(&search).await else { return Vec::new() };
         found

@@ -36,6 +36,10 @@ pub(super) struct Search<'a> {
     pub(super) deadline: Deadline,
     /// How old the calendar's word may be.
     pub(super) max_age: SignedDuration,
+    /// Nothing is promised by it.
+    pub(super) browsing: bool,
+    /// The start that was asked for, where one was.
+    pub(super) exact: Option<Timestamp>,
 }
 
 /// What a search found: free starts, each with the lines that can serve it, in the order of the file.
@@ -75,7 +79,7 @@ impl Desk {
     /// Asks the calendar for every line at once and subtracts what is blocked here. One line that does
     /// not answer is left out; all of them not answering is an error.
     pub(super) async fn search(&self, search: &Search<'_>) -> Result<Found, SearchError> {
-        let Search { tenant, service, staff, call, replaces, from, to, hours, now, deadline, max_age } = *search;
+        let Search { tenant, service, staff, call, replaces, from, to, hours, now, deadline, max_age, browsing, exact } = *search;
         let lines = Line::of(tenant, service, staff.map(|staff| staff.name.as_str()));
         if lines.is_empty() {
             return Err(SearchError::NoLine);
@@ -88,6 +92,8 @@ impl Desk {
                 to,
                 replaces: replaces.filter(|it| it.event_type == line.event_type).and_then(|it| it.calendar_uid.as_deref()),
                 max_age,
+                also: exact.filter(|_| hours != HoursRule::Enforced),
+                browsing,
             };
             async move { self.parts.calendar.slots(tenant, &ask, deadline).await }
         });
@@ -177,6 +183,8 @@ impl Desk {
             now,
             deadline: Deadline::within(self.parts.budgets.check),
             max_age: BROWSE_AGE,
+            browsing: true,
+            exact: None,
         };
         let found = match self.search(&search).await {
             Ok(found) => found,

@@ -177,6 +177,8 @@ async fn a_calendar_that_is_down_means_pending_a_work_item_and_one_booking_later
     );
     settle(&house).await;
     calendar.up().await;
+    // The breaker has opened meanwhile: from here on a few are let through again.
+    house.wait(SignedDuration::from_secs(61));
     let meanwhile = house
         .call("salon", "c2", BERND)
         .say("check_availability", json!({"service": "Herrenhaarschnitt", "staff": "Emma", "date": "Montag", "time": "14 Uhr"}))

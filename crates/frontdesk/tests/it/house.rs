@@ -125,6 +125,10 @@ impl House {
         self.rest_keys.iter().find(|(slug, _)| slug == tenant).map(|(_, key)| key.as_str()).expect("a key")
     }
 
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// Time goes on.
     pub(crate) fn wait(&self, by: SignedDuration) {
         self.clock.advance(by);

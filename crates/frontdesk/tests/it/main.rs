@@ -9,4 +9,5 @@ mod crash;
 mod events;
 mod house;
 mod isolation;
+mod protections;
 mod tidy;

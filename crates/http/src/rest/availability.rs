@@ -58,7 +58,9 @@ async fn browse(edge: &Edge, tenant: &Tenant, range: &Range<'_>, hours: HoursRul
 fn unavailable(error: &CalendarError) -> Problem {
     tracing::warn!(error = %error, "a calendar gave no availability");
     let seconds = match error {
-        CalendarError::Throttled { retry_after } => u64::try_from(retry_after.as_secs() + 1).unwrap_or(AGAIN_S),
+        CalendarError::Throttled { retry_after } | CalendarError::Open { retry_after } => {
+            u64::try_from(retry_after.as_secs() + 1).unwrap_or(AGAIN_S)
+        }
         CalendarError::Refused { .. } | CalendarError::Unavailable { .. } | CalendarError::Misconfigured { .. } => AGAIN_S,
     };
     Problem::new(Code::CalendarUnavailable, "The calendar gave no answer in time. Ask again.").retry_after(seconds)

@@ -10,7 +10,6 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use frontdesk_core::booking::{Appointment, Callback, Intent};
-use frontdesk_core::breaker::{Ending, Pass, Rules, State};
 use frontdesk_core::call::{CallContext, Memory, Phone};
 use frontdesk_core::clock::{CountingDice, ManualClock};
 use frontdesk_core::deadline::Deadline;
@@ -23,12 +22,11 @@ use frontdesk_core::ports::{
 };
 use frontdesk_core::protection::{Switch, Switches};
 use frontdesk_core::sensitive::Secret;
-use frontdesk_core::shared::{BreakerRow, Bucket, BucketRow, Decision, SharedState};
+use frontdesk_core::shared::{BreakerRow, BucketRow, MemoryState};
 use frontdesk_core::slot::{Hold, HoldWish};
 use frontdesk_core::tenant::{
     CalendarKind, Language, Notify, Policy, Scope, Segment, Service, Staff, Tenant, TenantSecrets, Zone,
 };
-use frontdesk_core::window::Standing;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -249,40 +247,6 @@ impl Health for Stub {
     }
 }
 
-/// No limit is ever reached here, and no breaker ever opens.
-#[async_trait]
-impl SharedState for Stub {
-    async fn admit(&self, buckets: &[Bucket], _consume: bool) -> Decision {
-        let standing = |bucket: &Bucket| Standing { limit: bucket.limit, used: 1, resets_in: bucket.span, wait: 0 };
-        Decision { admitted: true, standings: buckets.iter().map(standing).collect(), shared: true }
-    }
-    async fn buckets(&self, _most: usize) -> Vec<BucketRow> {
-        Vec::new()
-    }
-    async fn empty(&self, _key: &str) -> bool {
-        false
-    }
-    async fn enter(&self, _account: &str, _rules: &Rules) -> (Pass, State) {
-        (Pass::Go { trial: false }, State::Closed)
-    }
-    async fn exit(&self, _account: &str, _rules: &Rules, _trial: bool, _ending: Ending) -> (State, State) {
-        (State::Closed, State::Closed)
-    }
-    async fn breakers(&self, _rules: &Rules) -> Vec<BreakerRow> {
-        Vec::new()
-    }
-    async fn close(&self, _account: Option<&str>) -> usize {
-        0
-    }
-    async fn tend(&self) {}
-    fn is_away(&self) -> bool {
-        false
-    }
-    fn decided_alone(&self) -> u64 {
-        0
-    }
-}
-
 #[async_trait]
 impl Operations for Stub {
     async fn features(&self) -> Result<Vec<Switch>, StoreError> {
@@ -381,7 +345,12 @@ fn house() -> (Edge, Arc<Stub>) {
     let clock = Arc::new(ManualClock::new("2026-03-12T09:00:00Z".parse().expect("a time")));
     let dice = Arc::new(CountingDice::default());
     let switches = Arc::new(Switches::default());
-    let gate = Arc::new(Gate::new(stub.clone(), switches.clone(), clock.clone(), Limits::default()));
+    let gate = Arc::new(Gate::new(
+        Arc::new(MemoryState::new(clock.clone())),
+        switches.clone(),
+        clock.clone(),
+        Limits::new([1_000_000; 9]),
+    ));
     let desk = Desk::new(Parts {
         clock: clock.clone(),
         dice: dice.clone(),
@@ -391,6 +360,7 @@ fn house() -> (Edge, Arc<Stub>) {
         callbacks: stub.clone(),
         directory: stub.clone(),
         gate: gate.clone(),
+        switches: switches.clone(),
         budgets: Budgets::default(),
     });
     let edge = Edge::new(EdgeParts {

@@ -3,12 +3,12 @@
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::ports::StoreError;
 use frontdesk_core::protection::{Mode, Protection, Switch};
+use frontdesk_core::shared::KeptWindow;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{Durability, SqliteStore};
 use crate::rows::{Reading, failed, ms, to_json};
-use crate::state::KeptWindow;
 
 /// A snapshot that was not renewed for so long is of a gateway that is gone.
 const GONE_AFTER: SignedDuration = SignedDuration::from_secs(10);

@@ -11,13 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk_core::breaker::{Ending, FEWEST_SAMPLES, Pass, Rules, SAMPLES, State};
 use frontdesk_core::clock::Clock;
-use frontdesk_core::shared::{BreakerRow, Bucket, BucketRow, Decision, SharedState};
+use frontdesk_core::shared::{BreakerRow, Bucket, BucketRow, Decision, MemoryState, SharedState, fullest};
 use frontdesk_core::window::Standing;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelServerType};
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, ScriptInvocation};
-
-use super::memory::{MemoryState, fullest};
 
 /// Longer than this no request waits for a decision.
 const ANSWER_WITHIN: Duration = Duration::from_millis(200);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use frontdesk_core::breaker::{Ending, Pass, Rules, State};
 use frontdesk_core::clock::{Clock, ManualClock};
-use frontdesk_core::shared::{Bucket, SharedState};
-use frontdesk_store::{MemoryState, RedisClock, RedisState};
+use frontdesk_core::shared::{Bucket, MemoryState, SharedState};
+use frontdesk_store::{RedisClock, RedisState};
 use frontdesk_testkit::redis::RedisServer;
 use jiff::SignedDuration;
 
@@ -94,6 +94,7 @@ async fn decides_as_a_full_log_would(state: &dyn SharedState, clock: &ManualCloc
 }
 
 /// How many events: `FRONTDESK_EVENTS`, for the long run; else as many as a test may take.
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is up to who starts it")]
 fn events(usual: u64) -> u64 {
     std::env::var("FRONTDESK_EVENTS").ok().and_then(|number| number.parse().ok()).unwrap_or(usual)
 }

@@ -72,6 +72,8 @@ pub struct RateLimits {
     pub call: u32,
     /// All else.
     pub default: u32,
+    /// Requests of ours to one calendar account; Cal.com blocks an account that is asked more often.
+    pub calendar: u32,
 }
 
 /// `[circuit_breaker]`, per calendar account.
@@ -166,7 +168,7 @@ impl RateLimits {
 
     /// Every class with its limit.
     pub fn each(&self) -> [(&'static str, u32); 9] {
-        let Self { booking, availability, reschedule, cancel, webhooks, admin, health, call, default } = self;
+        let Self { booking, availability, reschedule, cancel, webhooks, admin, health, call, default, calendar: _ } = self;
         [
             ("booking", *booking),
             ("availability", *availability),
@@ -181,7 +183,8 @@ impl RateLimits {
     }
 
     fn read(root: &Section<'_>) -> Self {
-        let keys = ["booking", "availability", "reschedule", "cancel", "webhooks", "admin", "health", "call", "default"];
+        let keys =
+            ["booking", "availability", "reschedule", "cancel", "webhooks", "admin", "health", "call", "default", "calendar"];
         let at = root.section("rate_limit", &keys);
         let rate = |key, default| per_minute(&at, key, MOST_PER_MINUTE).unwrap_or(default);
         Self {
@@ -194,6 +197,7 @@ impl RateLimits {
             health: rate("health", 30),
             call: rate("call", 60),
             default: rate("default", 60),
+            calendar: rate("calendar", 120),
         }
     }
 }

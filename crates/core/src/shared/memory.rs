@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use frontdesk_core::breaker::{Breaker, Ending, Pass, Rules, State};
-use frontdesk_core::clock::Clock;
-use frontdesk_core::shared::{BreakerRow, Bucket, BucketRow, Decision, SharedState};
-use frontdesk_core::window::Window;
 use serde::{Deserialize, Serialize};
+
+use super::{BreakerRow, Bucket, BucketRow, Decision, SharedState};
+use crate::breaker::{Breaker, Ending, Pass, Rules, State};
+use crate::clock::Clock;
+use crate::window::Window;
 
 /// Above this many buckets those that count nothing are dropped, and then those that were used least
 /// recently: a flood of strangers must not fill the memory.
@@ -69,7 +70,7 @@ impl MemoryState {
     }
 
     /// Counts what was admitted elsewhere, so that this process knows its own share.
-    pub(super) fn mirror(&self, buckets: &[Bucket]) {
+    pub fn mirror(&self, buckets: &[Bucket]) {
         let now = self.now();
         let mut windows = self.windows();
         for bucket in buckets {
@@ -80,7 +81,7 @@ impl MemoryState {
     }
 
     /// The ages, in microseconds, of what was admitted here within the last `within`: bucket, span, ages.
-    pub(super) fn since(&self, within: i64) -> Vec<(String, i64, Vec<i64>)> {
+    pub fn since(&self, within: i64) -> Vec<(String, i64, Vec<i64>)> {
         let now = self.now();
         let windows = self.windows();
         let recent = windows.iter().filter_map(|(key, kept)| {
@@ -91,7 +92,8 @@ impl MemoryState {
         recent.collect()
     }
 
-    pub(super) fn now(&self) -> i64 {
+    /// Its clock, microseconds.
+    pub fn now(&self) -> i64 {
         self.clock.now().as_microsecond()
     }
 
@@ -220,7 +222,7 @@ impl SharedState for MemoryState {
 }
 
 /// The fullest first.
-pub(super) fn fullest(mut rows: Vec<BucketRow>, most: usize) -> Vec<BucketRow> {
+pub fn fullest(mut rows: Vec<BucketRow>, most: usize) -> Vec<BucketRow> {
     rows.sort_by(|one, other| other.used.cmp(&one.used).then_with(|| one.key.cmp(&other.key)));
     rows.truncate(most);
     rows
