@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod policy;
 pub mod ports;
 pub mod protection;
+pub mod redact;
 pub mod reply;
 pub mod sensitive;
 pub mod shared;

@@ -11,6 +11,7 @@ use frontdesk_core::ids::random_text;
 use frontdesk_core::limits::Gate;
 use frontdesk_core::ports::{Calendar, StoreError};
 use frontdesk_core::protection::Switches;
+use frontdesk_core::redact::Redactor;
 use frontdesk_core::shared::{MemoryState, SharedState};
 use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings, Trusts};
 use frontdesk_store::{MasterKey, RedisClock, RedisOpenError, RedisState, SqliteStore, StoreSettings, VaultError};
@@ -22,6 +23,7 @@ use crate::house::HouseHealth;
 use crate::news::News;
 use crate::operations::HouseOperations;
 use crate::system::{self, SystemClock, SystemDice};
+use crate::telemetry;
 use crate::tenants::Tenants;
 
 /// Why a house could not be put together.
@@ -194,6 +196,8 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         );
     }
     let switches = Arc::new(Switches::new(config.live.protections.modes()));
+    let redactor = Arc::new(Redactor::new(&store.derived_key("pseudonyms in logs").map_err(store_error_of(config))?));
+    telemetry::follow(Arc::clone(&redactor), Arc::clone(&world.clock), Arc::clone(&switches));
     let breaker = &config.live.circuit_breaker;
     let rules = GuardRules { breaker: breaker.rules(), slow_call: breaker.slow_call, budget: config.live.rate_limit.calendar };
     let guard = Guard::new(Arc::clone(&state.shared), Arc::clone(&switches), Arc::clone(&world.clock), rules);
@@ -204,7 +208,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         .await
         .map_err(|source| WiringError::Store { place, source })?;
     let tenants = Arc::new(tenants);
-    let store_error = |source| WiringError::Store { place: config.store.to_string(), source };
+    let store_error = store_error_of(config);
     if let Some(own) = &state.own {
         own.take_over(store.kept_windows().await.map_err(store_error)?);
     }
@@ -272,6 +276,10 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
     });
     let replica = random_text(&*world.dice);
     Ok(House { store, desk, edge, state, switches, gate, rules, news: Arc::new(news), replica })
+}
+
+fn store_error_of(config: &DeploymentConfig) -> impl Fn(StoreError) -> WiringError + Copy + use<'_> {
+    move |source| WiringError::Store { place: config.store.to_string(), source }
 }
 
 fn trusts(config: &DeploymentConfig) -> Trusts {

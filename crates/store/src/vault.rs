@@ -11,6 +11,7 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 /// The key that everything else is sealed with.
 pub struct MasterKey {
     key: LessSafeKey,
+    derivation: ring::hmac::Key,
     fingerprint: String,
 }
 
@@ -37,7 +38,8 @@ impl MasterKey {
         let bytes = decode_hex(text.trim()).ok_or(VaultError::Malformed)?;
         let unbound = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| VaultError::Malformed)?;
         let digest = ring::digest::digest(&ring::digest::SHA256, &[b"frontdesk master key ", bytes.as_slice()].concat());
-        Ok(Self { key: LessSafeKey::new(unbound), fingerprint: encode_hex(&digest.as_ref()[..8]) })
+        let derivation = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &bytes);
+        Ok(Self { key: LessSafeKey::new(unbound), derivation, fingerprint: encode_hex(&digest.as_ref()[..8]) })
     }
 
     /// Makes a new key and keeps it in a file that only its owner may read. An existing file is never
@@ -62,6 +64,14 @@ impl MasterKey {
         file.write_all(text.as_bytes()).map_err(VaultError::File)?;
         file.sync_all().map_err(VaultError::File)?;
         Self::from_hex(&text)
+    }
+
+    /// Another key for another purpose, from which neither this one nor a third can be found.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let tag = ring::hmac::sign(&self.derivation, purpose.as_bytes());
+        let mut derived = [0; 32];
+        derived.copy_from_slice(tag.as_ref());
+        derived
     }
 
     /// A few digits of a digest, to tell keys apart.

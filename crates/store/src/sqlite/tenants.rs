@@ -310,6 +310,12 @@ impl SqliteStore {
         tx.commit().await.map_err(failed)
     }
 
+    /// A key for `purpose` that is the same after a restart and on every replica, derived from the master
+    /// key.
+    pub fn derived_key(&self, purpose: &str) -> Result<[u8; 32], StoreError> {
+        Ok(self.vault()?.derive(purpose))
+    }
+
     fn vault(&self) -> Result<&MasterKey, StoreError> {
         #[derive(Debug, thiserror::Error)]
         #[error("no master key is configured, and the store holds or needs secrets")]
