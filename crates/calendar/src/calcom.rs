@@ -24,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
-use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewBooking, SlotAsk};
+use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, Journal, NewBooking, SlotAsk};
 use frontdesk_core::tenant::Tenant;
 
 use self::exchange::{Account, Exchange};
@@ -48,8 +48,8 @@ impl CalCom {
     ///
     /// # Errors
     /// When TLS cannot be set up, such as on a host without root certificates.
-    pub fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>) -> Result<Self, OpenError> {
-        Ok(Self { exchange: Arc::new(Exchange::open(clock, guard)?) })
+    pub fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>, journal: Arc<dyn Journal>) -> Result<Self, OpenError> {
+        Ok(Self { exchange: Arc::new(Exchange::open(clock, guard, journal)?) })
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
-use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewBooking, SlotAsk};
+use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, Journal, NewBooking, SlotAsk};
 use frontdesk_core::protection::Switches;
 use frontdesk_core::tenant::{CalendarKind, Scope, Tenant};
 
@@ -26,8 +26,13 @@ pub struct Calendars {
 ///
 /// # Errors
 /// When the HTTP client cannot be set up, such as on a host without root certificates.
-pub fn open(clock: Arc<dyn Clock>, switches: Arc<Switches>, guard: Arc<Guard>) -> Result<Arc<Calendars>, OpenError> {
-    let calcom = CalCom::open(Arc::clone(&clock), guard)?;
+pub fn open(
+    clock: Arc<dyn Clock>,
+    switches: Arc<Switches>,
+    guard: Arc<Guard>,
+    journal: Arc<dyn Journal>,
+) -> Result<Arc<Calendars>, OpenError> {
+    let calcom = CalCom::open(Arc::clone(&clock), guard, journal)?;
     Ok(Arc::new(Calendars::over(Arc::new(calcom), clock, switches)))
 }
 

@@ -13,6 +13,7 @@ use crate::protection::Protection;
 /// The meter of one request.
 #[derive(Debug, Default)]
 pub struct Meter {
+    request: String,
     store_calls: AtomicU32,
     store_us: AtomicU64,
     calendar_calls: AtomicU32,
@@ -51,6 +52,11 @@ tokio::task_local! {
 }
 
 impl Meter {
+    /// For the request with that id.
+    pub fn of(request: &str) -> Self {
+        Self { request: request.to_owned(), ..Self::default() }
+    }
+
     /// Counts a visit to the store.
     pub fn store(&self, took: Duration) {
         self.store_calls.fetch_add(1, Ordering::Relaxed);
@@ -127,6 +133,11 @@ pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
             None => work.await,
         }
     }
+}
+
+/// The id of this request, empty where there is none.
+pub fn request() -> String {
+    CURRENT.try_with(|meter| meter.request.clone()).unwrap_or_default()
 }
 
 /// Tells the meter of this request, if it has one.

@@ -125,6 +125,48 @@ impl Redactor {
         }
     }
 
+    /// A body of whatever kind: of a JSON document every name that it calls one is also taken out of its
+    /// other texts, such as a title made of it.
+    pub fn document(&self, text: &str, depth: Depth) -> String {
+        self.exchange("", text, depth).1
+    }
+
+    /// What was sent and what came back: the names that either calls one are taken out of both.
+    pub fn exchange(&self, sent: &str, received: &str, depth: Depth) -> (String, String) {
+        let parsed = [sent, received].map(|text| serde_json::from_str::<Value>(text).ok());
+        let mut names = Vec::new();
+        parsed.iter().flatten().for_each(|document| collect_names(document, &mut names));
+        // The longest first: a whole name before its words.
+        names.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        names.dedup();
+        let [sent, received] = [(sent, &parsed[0]), (received, &parsed[1])].map(|(text, document)| match document {
+            Some(document) => {
+                let mut document = document.clone();
+                self.json(&mut document, depth);
+                without_names(&mut document, &names);
+                document.to_string()
+            }
+            None => {
+                let mut text = Value::String(self.text(text, depth).into_owned());
+                without_names(&mut text, &names);
+                text.as_str().unwrap_or("").to_owned()
+            }
+        });
+        (sent, received)
+    }
+
+    /// A path or query, as it may be written down: what is percent-encoded in it is looked at as well.
+    pub fn address<'t>(&self, path: &'t str, depth: Depth) -> Cow<'t, str> {
+        if !path.contains('%') {
+            return self.text(path, depth);
+        }
+        let decoded = decoded(path);
+        match self.text(&decoded, depth) {
+            Cow::Owned(redacted) => Cow::Owned(redacted),
+            Cow::Borrowed(_) => self.text(path, depth),
+        }
+    }
+
     /// A header, as it may be written down: what is not known to be harmless is treated as text.
     pub fn header<'t>(&self, name: &str, value: &'t str) -> Cow<'t, str> {
         let lower = name.to_ascii_lowercase();
@@ -140,6 +182,61 @@ impl Redactor {
         let tag = hmac::sign(&self.key, local.to_lowercase().as_bytes());
         let hash: String = tag.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         format!("[email:{hash}@{}]", domain.to_lowercase())
+    }
+}
+
+/// Without percent signs; bytes that make no text are replaced.
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let hex = bytes.get(index + 1..index + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        match (bytes[index], hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (b'%', Some(byte)) => {
+                out.push(byte);
+                index += 3;
+            }
+            (byte, _) => {
+                out.push(byte);
+                index += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The texts under personal names, whole and by their words.
+fn collect_names(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(said) if kind_of(name) == NameKind::Personal && !names::is_technical(said) => {
+                        let parts = std::iter::once(said.trim()).chain(said.split_whitespace());
+                        names.extend(parts.filter(|part| part.chars().count() >= 3).map(str::to_owned));
+                    }
+                    value => collect_names(value, names),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn without_names(value: &mut Value, names: &[String]) {
+    match value {
+        Value::String(text) => {
+            for name in names.iter().filter(|name| !PERSONAL.contains(name.as_str())) {
+                if text.contains(name.as_str()) {
+                    *text = text.replace(name.as_str(), PERSONAL);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| without_names(item, names)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| without_names(value, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 mod house;
+mod journal;
 mod news;
 mod operations;
 mod system;

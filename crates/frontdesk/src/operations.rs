@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::limits::Gate;
-use frontdesk_core::ports::StoreError;
+use frontdesk_core::ports::{Exchange, StoreError};
 use frontdesk_core::protection::Switch;
 use frontdesk_core::shared::{BreakerRow, BucketRow, SharedState};
+use frontdesk_core::tenant::Scope;
 use frontdesk_http::{Done, Operations};
 use frontdesk_store::{AuditRow, Command, SqliteStore};
 use serde_json::{Value, json};
@@ -51,6 +52,10 @@ impl Operations for HouseOperations {
 
     async fn reset_bucket(&self, key: &str, who: &str) -> Result<(), StoreError> {
         self.store.command(&Command::ResetLimit(key.to_owned()), who, self.clock.now()).await
+    }
+
+    async fn exchanges(&self, scope: Scope<'_>, request: &str) -> Result<Vec<Exchange>, StoreError> {
+        self.store.exchanges(scope, request).await
     }
 
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError> {

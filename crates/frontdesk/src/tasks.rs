@@ -16,6 +16,12 @@ use crate::wiring::House;
 const REFRESH_EVERY: Duration = Duration::from_millis(250);
 /// How long the shared state may be back before it is noticed.
 const TEND_EVERY: Duration = Duration::from_millis(250);
+/// Exchanges with calendars wait this long to be written down.
+const WRITE_EVERY: Duration = Duration::from_millis(500);
+/// What is kept for a time only is looked for this often.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+/// How long exchanges with calendars are kept.
+const EXCHANGES_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Open intents are looked for this often.
 const SETTLE_EVERY: Duration = Duration::from_millis(1000);
 /// How old what operators see of this gateway may be.
@@ -49,6 +55,24 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
         async move {
             if let Err(error) = news.take_up().await {
                 tracing::error!(error = error.with_causes(), "changes could not be read; what is known stays in force");
+            }
+        }
+    }));
+    let journal = Arc::clone(&house.journal);
+    tasks.spawn(every(WRITE_EVERY, stop.clone(), move || {
+        let journal = Arc::clone(&journal);
+        async move {
+            if let Err(error) = journal.write().await {
+                tracing::error!(error = error.with_causes(), "exchanges with calendars could not be written down");
+            }
+        }
+    }));
+    let (desk, store) = (house.desk.clone(), house.store.clone());
+    tasks.spawn(every(FORGET_EVERY, stop.clone(), move || {
+        let (store, before) = (store.clone(), desk.now() - EXCHANGES_KEPT);
+        async move {
+            if let Err(error) = store.forget_exchanges(before).await {
+                tracing::error!(error = error.with_causes(), "old exchanges could not be let go");
             }
         }
     }));

@@ -20,6 +20,7 @@ use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::{Resolved, SecretSource};
 use crate::house::HouseHealth;
+use crate::journal::StoredJournal;
 use crate::news::News;
 use crate::operations::HouseOperations;
 use crate::system::{self, SystemClock, SystemDice};
@@ -87,6 +88,7 @@ pub struct House {
     /// How the protections stand.
     pub switches: Arc<Switches>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) journal: Arc<StoredJournal>,
     pub(crate) rules: Rules,
     pub(crate) news: Arc<News>,
     pub(crate) replica: String,
@@ -131,6 +133,11 @@ impl House {
     /// Takes up what others changed now instead of within the second.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         self.news.take_up().await
+    }
+
+    /// Writes down now what waits to be.
+    pub async fn write_down(&self) -> Result<(), StoreError> {
+        self.journal.write().await
     }
 
     /// Works on what calendars left open now; returns how many intents were taken on.
@@ -201,7 +208,8 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
     let breaker = &config.live.circuit_breaker;
     let rules = GuardRules { breaker: breaker.rules(), slow_call: breaker.slow_call, budget: config.live.rate_limit.calendar };
     let guard = Guard::new(Arc::clone(&state.shared), Arc::clone(&switches), Arc::clone(&world.clock), rules);
-    let calendars = frontdesk_calendar::open(Arc::clone(&world.clock), Arc::clone(&switches), Arc::new(guard))
+    let journal = Arc::new(StoredJournal::new(store.clone(), Arc::clone(&redactor)));
+    let calendars = frontdesk_calendar::open(Arc::clone(&world.clock), Arc::clone(&switches), Arc::new(guard), journal.clone())
         .map_err(|error| WiringError::Calendar(error.to_string()))?;
     let place = config.store.to_string();
     let tenants = Tenants::open(store.clone(), Arc::clone(&calendars), Arc::clone(&world.clock))
@@ -261,6 +269,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
             clock: Arc::clone(&world.clock),
             rules,
         }),
+        redactor,
         gate: Arc::clone(&gate),
         switches: Arc::clone(&switches),
         clock: Arc::clone(&world.clock),
@@ -275,7 +284,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         },
     });
     let replica = random_text(&*world.dice);
-    Ok(House { store, desk, edge, state, switches, gate, rules, news: Arc::new(news), replica })
+    Ok(House { store, desk, edge, state, switches, gate, journal, rules, news: Arc::new(news), replica })
 }
 
 fn store_error_of(config: &DeploymentConfig) -> impl Fn(StoreError) -> WiringError + Copy + use<'_> {

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use frontdesk_core::booking::Intent;
 use frontdesk_core::ids::CallId;
 use frontdesk_core::limits::{Asker, Class};
-use frontdesk_core::ports::{CallRow, CallbackFilter, Step, StoreError};
+use frontdesk_core::ports::{CallRow, CallbackFilter, Exchange, Step, StoreError};
 use frontdesk_core::tenant::{CalendarKind, Tenant};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -116,8 +116,13 @@ async fn call(
     for tenant in filter.tenants(&edge)? {
         if let Some((row, steps)) = edge.calls.timeline(tenant.scope(), &id).await? {
             let mut answer = call_row(&tenant, &row);
+            let mut items = Vec::with_capacity(steps.len());
+            for step in &steps {
+                let exchanges = edge.operations.exchanges(tenant.scope(), &step.request).await?;
+                items.push(timeline_step(&tenant, step, &exchanges));
+            }
             if let Value::Object(answer) = &mut answer {
-                answer.insert("items".to_owned(), steps.iter().map(|step| timeline_step(&tenant, step)).collect());
+                answer.insert("items".to_owned(), json!(items));
             }
             return Ok(Json(answer).into_response());
         }
@@ -135,7 +140,7 @@ fn call_row(tenant: &Tenant, call: &CallRow) -> Value {
     })
 }
 
-fn timeline_step(tenant: &Tenant, step: &Step) -> Value {
+fn timeline_step(tenant: &Tenant, step: &Step, exchanges: &[Exchange]) -> Value {
     let json_of = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     json!({
         "at": rfc3339(step.at, tenant),
@@ -145,6 +150,24 @@ fn timeline_step(tenant: &Tenant, step: &Step) -> Value {
         "input": json_of(&step.input),
         "output": json_of(&step.output),
         "duration_ms": step.took_ms,
+        "exchanges": exchanges.iter().map(|it| exchange(tenant, it)).collect::<Vec<_>>(),
+    })
+}
+
+/// An exchange with a calendar as operators see it.
+pub(crate) fn exchange(tenant: &Tenant, it: &Exchange) -> Value {
+    let body = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| json!(text));
+    json!({
+        "at": rfc3339(it.at, tenant),
+        "request_id": it.request,
+        "account": it.account,
+        "method": it.method,
+        "route": it.route,
+        "status": it.status,
+        "trouble": it.trouble,
+        "duration_ms": it.took_ms,
+        "sent": body(&it.sent),
+        "received": body(&it.received),
     })
 }
 

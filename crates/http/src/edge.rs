@@ -9,11 +9,12 @@ use frontdesk_core::desk::Desk;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::limits::Gate;
 use frontdesk_core::policy::HoursRule;
-use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, StoreError};
+use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, Exchange, StoreError};
 use frontdesk_core::protection::{Mode, Protection, Switch, Switches};
+use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{BreakerRow, BucketRow};
-use frontdesk_core::tenant::Tenant;
+use frontdesk_core::tenant::{Scope, Tenant};
 use jiff::Timestamp;
 
 use crate::metrics::Metrics;
@@ -169,6 +170,9 @@ pub trait Operations: Send + Sync {
     /// Empties a bucket.
     async fn reset_bucket(&self, key: &str, who: &str) -> Result<(), StoreError>;
 
+    /// What a request said to calendars and what they answered, redacted.
+    async fn exchanges(&self, scope: Scope<'_>, request: &str) -> Result<Vec<Exchange>, StoreError>;
+
     /// What operators did, newest first.
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError>;
 
@@ -204,6 +208,8 @@ pub struct EdgeParts {
     pub health: Arc<dyn Health>,
     /// What operators see and do.
     pub operations: Arc<dyn Operations>,
+    /// Keeps secrets and people out of error bodies.
+    pub redactor: Arc<Redactor>,
     /// Who may ask.
     pub gate: Arc<Gate>,
     /// How the protections stand.

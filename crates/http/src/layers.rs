@@ -20,6 +20,7 @@ use frontdesk_core::ids::{TenantId, random_text};
 use frontdesk_core::limits::{Asker, Class};
 use frontdesk_core::meter::{Meter, measured};
 use frontdesk_core::protection::{Mode, Protection};
+use frontdesk_core::redact::Depth;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
@@ -50,7 +51,7 @@ pub(crate) async fn outermost(State(edge): State<Edge>, mut request: Request, ne
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(RequestId(id.clone()));
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let meter = Arc::new(Meter::default());
+    let meter = Arc::new(Meter::of(&id));
     measured(Arc::clone(&meter), async {
         let mut response = match CatchUnwind(AssertUnwindSafe(Box::pin(next.run(request)))).await {
             Ok(response) => response,
@@ -90,7 +91,8 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
         }
     }
     if let Some(problem) = response.extensions_mut().remove::<Box<Problem>>() {
-        *response.body_mut() = Body::from(problem.body(of.id, of.path).to_string());
+        let path = edge.redactor.address(of.path, Depth::Everything);
+        *response.body_mut() = Body::from(problem.body(of.id, &path).to_string());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response.headers_mut().remove("content-length");
     }
@@ -101,7 +103,7 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
     let reading = of.meter.read();
     if let Some(verdict) = of.meter.verdict() {
         limits::show(&verdict, now, response.headers_mut());
-        limits::tell(&verdict, of.id, of.path);
+        limits::tell(&verdict, of.id, &edge.redactor.address(of.path, Depth::Everything));
     }
     if let Some(protection) = of.meter.would_be_refused_by() {
         let tenant = about.tenant.as_ref().map_or("", TenantId::as_str);

@@ -12,7 +12,7 @@ use frontdesk_core::shared::BreakerRow;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::admin::{admitted, items};
+use crate::admin::{admitted, exchange, items};
 use crate::edge::{Done, Edge, find_tenant};
 use crate::layers::read_body;
 use crate::problem::{Code, Problem};
@@ -33,6 +33,7 @@ pub(crate) fn router() -> Router<Edge> {
         .route("/api/admin/limits", get(limits))
         .route("/api/admin/limits/reset", post(reset_limit))
         .route("/api/admin/audit", get(audit))
+        .route("/api/admin/exchanges/{request_id}", get(exchanges))
 }
 
 /// `GET`: every protection of the deployment, then the tenants that differ.
@@ -162,6 +163,16 @@ async fn reset_limit(State(edge): State<Edge>, headers: HeaderMap, body: axum::b
     };
     edge.operations.reset_bucket(key, &who).await?;
     Ok(Json(json!({ "reset": key })).into_response())
+}
+
+/// What a request said to calendars, whichever tenant it was for.
+async fn exchanges(State(edge): State<Edge>, headers: HeaderMap, Path(request): Path<String>) -> Result<Response, Problem> {
+    admitted(&edge, &headers).await?;
+    let mut rows = Vec::new();
+    for tenant in edge.recognition.tenants() {
+        rows.extend(edge.operations.exchanges(tenant.scope(), &request).await?.iter().map(|it| exchange(&tenant, it)));
+    }
+    Ok(items(rows))
 }
 
 async fn audit(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Problem> {

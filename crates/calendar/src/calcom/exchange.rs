@@ -18,7 +18,7 @@ use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::meter;
-use frontdesk_core::ports::{CalendarError, Refusal};
+use frontdesk_core::ports::{CalendarError, Journal, Refusal, Told};
 use frontdesk_core::tenant::{CalendarKind, Tenant};
 
 use super::rejection::Rejection;
@@ -42,6 +42,7 @@ pub(super) struct Exchange {
     client: reqwest::Client,
     clock: Arc<dyn Clock>,
     guard: Arc<Guard>,
+    journal: Arc<dyn Journal>,
 }
 
 /// Whose calendar is spoken to, and with which key.
@@ -84,7 +85,7 @@ pub(super) enum Failure {
 // === impl Exchange ===
 
 impl Exchange {
-    pub(super) fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>) -> Result<Self, reqwest::Error> {
+    pub(super) fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>, journal: Arc<dyn Journal>) -> Result<Self, reqwest::Error> {
         // The client takes the process's provider; one that is installed already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -96,7 +97,7 @@ impl Exchange {
             .pool_idle_timeout(IDLE_FOR)
             .tcp_nodelay(true)
             .build()?;
-        Ok(Self { client, clock, guard })
+        Ok(Self { client, clock, guard, journal })
     }
 
     /// Sends the request and reads `data` of the answer.
@@ -117,11 +118,30 @@ impl Exchange {
         }
         let ticket = self.guard.enter(&account.tenant, &account.id, request.urgency).await.map_err(Failure::Trouble)?;
         let (method, route) = (request.method.clone(), request.route);
+        let sent_body = request.body.clone().unwrap_or_default();
         let sent = tokio::time::timeout_at(deadline.instant(), self.transfer(account, request, budget)).await;
         let outcome = sent.unwrap_or_else(|_| Err("no answer in time"));
         let took = budget.saturating_sub(deadline.remaining());
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         meter::note(|meter| meter.calendar(took));
+        let (status, received, trouble) = match &outcome {
+            Ok((status, _, body)) => (Some(*status), &body[..], None),
+            Err(trouble) => (None, &[][..], Some(*trouble)),
+        };
+        self.journal.keep(Told {
+            tenant: &account.tenant,
+            request: meter::request(),
+            account: &account.id,
+            method: method.as_str(),
+            route: route.template(),
+            status,
+            trouble,
+            took,
+            sent: &sent_body,
+            received,
+            is_plain: matches!(route, Route::Slots),
+            at: self.clock.now(),
+        });
         let judged = match outcome {
             Ok((status, headers, body)) => {
                 let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("");

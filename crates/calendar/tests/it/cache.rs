@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use frontdesk_calendar::{Cached, Calendars, open};
 use frontdesk_core::clock::ManualClock;
 use frontdesk_core::deadline::Deadline;
-use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewBooking, SlotAsk};
+use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewBooking, NoJournal, SlotAsk};
 use frontdesk_core::slot::Line;
 use frontdesk_core::tenant::{Service, Tenant};
 use jiff::{SignedDuration, Timestamp};
@@ -236,6 +236,6 @@ async fn each_tenant_gets_its_kind_of_calendar() {
     assert_eq!(slow.asked(), 0);
     assert_eq!(calendars.slots(&on_calcom("a", ""), &ask, soon()).await.expect("slots").starts.len(), 2);
     calendars.forget(on_calcom("a", "").scope());
-    let as_port: Arc<dyn Calendar> = open(clock(), Arc::default(), guard()).expect("a client");
+    let as_port: Arc<dyn Calendar> = open(clock(), Arc::default(), guard(), Arc::new(NoJournal)).expect("a client");
     assert!(as_port.slots(&on_calcom("a", "not a url"), &ask, soon()).await.is_err());
 }

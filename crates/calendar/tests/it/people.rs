@@ -12,7 +12,7 @@ use frontdesk_core::clock::ManualClock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::hours::{Holidays, OpeningHours, Span, WeekHours};
 use frontdesk_core::ids::{BookingId, CallId, IntentId, TenantId};
-use frontdesk_core::ports::{NewBooking, SlotAsk};
+use frontdesk_core::ports::{NewBooking, NoJournal, SlotAsk};
 use frontdesk_core::sensitive::{Secret, Sensitive};
 use frontdesk_core::shared::MemoryState;
 use frontdesk_core::slot::{Line, Resource};
@@ -35,7 +35,7 @@ pub(crate) fn clock() -> Arc<ManualClock> {
 }
 
 pub(crate) fn calcom() -> CalCom {
-    CalCom::open(clock(), guard()).expect("a client")
+    CalCom::open(clock(), guard(), Arc::new(NoJournal)).expect("a client")
 }
 
 /// A guard that is never in the way.

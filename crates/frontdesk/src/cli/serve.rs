@@ -82,6 +82,9 @@ pub(super) async fn serve(
     let _ = stop.send(true);
     let drained = tokio::time::timeout(DRAIN, served).await.is_ok();
     background.shutdown().await;
+    if let Err(error) = house.write_down().await {
+        tracing::warn!(error = error.with_causes(), "the last exchanges with calendars were not written down");
+    }
     if let Some(own) = &house.state.own
         && let Err(error) = house.store.keep_windows(&own.keep()).await
     {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use frontdesk::config::secrets::SecretSource;
 use frontdesk_core::clock::{Clock as _, ManualClock};
-use frontdesk_testkit::calcom::{Config, Fault, FaultKind, RateLimit, Route, SimulatedCalCom};
+use frontdesk_core::sensitive::Secret;
+use frontdesk_testkit::calcom::{Config, ErrorAnswer, ErrorShape, Fault, FaultKind, RateLimit, Route, SimulatedCalCom};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -24,7 +26,11 @@ async fn salon_with(write: Duration, change: impl FnOnce(&mut Config)) -> (House
     change(&mut config);
     let calendar = SimulatedCalCom::start(config).await;
     let tenant = TENANT.replace("BASE_URL", &calendar.base_url());
-    let house = House::at(clock, &[&tenant], |config| config.live.deadlines.write = write).await;
+    let house = House::at(clock, &[&tenant], |config| {
+        config.live.deadlines.write = write;
+        config.server.admin_key = Some(SecretSource::Literal(Secret::new("operator")));
+    })
+    .await;
     (house, calendar)
 }
 
@@ -378,4 +384,28 @@ async fn a_cancellation_while_a_move_is_open_is_a_work_item_that_outlives_the_mo
     let waiting = house.callbacks("salon").await;
     let still = waiting.iter().any(|item| item["callback_id"] == cancel["callback_id"]);
     assert!(still, "somebody still has to call about the cancellation: {waiting:?}");
+}
+
+#[tokio::test]
+async fn the_whole_error_of_the_calendar_is_on_the_calls_page_without_the_caller() {
+    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let call = house.call("salon", "c1", ANNA);
+    let slot = call.slot("Herrenhaarschnitt", "Montag", "14 Uhr").await;
+    let long = format!("{} for Anna Schmidt, anna@example.org: the end", "no ".repeat(35_000));
+    calendar.fault(Fault::on(Route::Create, FaultKind::Status(ErrorAnswer::new(500, ErrorShape::A).message(&long))));
+    call.say("book_appointment", json!({"slot_id": slot, "name": "Anna Schmidt"})).await;
+    house.inner.write_down().await.expect("written");
+    let request = axum::http::Request::get("/api/admin/calls/c1")
+        .header("authorization", "Bearer operator")
+        .body(axum::body::Body::empty())
+        .expect("a request");
+    let (status, page, _) = house.send(request).await;
+    assert_eq!(status, 200, "{page}");
+    let exchanges = page["items"][1]["exchanges"].as_array().expect("exchanges");
+    let refused = exchanges.iter().find(|it| it["status"] == 500).expect("the error is there").to_string();
+    assert!(refused.len() > 100_000 && refused.contains("the end"), "{} bytes", refused.len());
+    assert!(!page.to_string().contains("anna@example.org") && !page.to_string().contains("+49151"), "no caller in it");
+    assert!(exchanges.iter().filter(|it| it["route"] == "/v2/bookings").count() >= 2, "the lookup is there as well");
+    let sent = exchanges.iter().find(|it| it["method"] == "POST").expect("the request is there");
+    assert!(!sent["sent"].to_string().contains("Schmidt"), "{sent}");
 }

@@ -9,5 +9,6 @@ mod crash;
 mod events;
 mod house;
 mod isolation;
+mod leaks;
 mod protections;
 mod tidy;

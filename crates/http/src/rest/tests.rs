@@ -18,9 +18,10 @@ use frontdesk_core::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, Tenan
 use frontdesk_core::limits::{Gate, Limits};
 use frontdesk_core::ports::{
     AppointmentFilter, Beginning, Begun, Busy, Calendar, CalendarBooking, CalendarError, CallRow, CallbackFilter, Callbacks,
-    Calls, Claimed, Claims, Diary, Directory, Free, NewBooking, Settlement, SlotAsk, Step, StoreError, VoiceEvent,
+    Calls, Claimed, Claims, Diary, Directory, Exchange, Free, NewBooking, Settlement, SlotAsk, Step, StoreError, VoiceEvent,
 };
 use frontdesk_core::protection::{Switch, Switches};
+use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{BreakerRow, BucketRow, MemoryState};
 use frontdesk_core::slot::{Hold, HoldWish};
@@ -267,6 +268,9 @@ impl Operations for Stub {
     async fn reset_bucket(&self, _key: &str, _who: &str) -> Result<(), StoreError> {
         Ok(())
     }
+    async fn exchanges(&self, _scope: Scope<'_>, _request: &str) -> Result<Vec<Exchange>, StoreError> {
+        Ok(Vec::new())
+    }
     async fn audit(&self, _most: u32) -> Result<Vec<Done>, StoreError> {
         Ok(Vec::new())
     }
@@ -372,6 +376,7 @@ fn house() -> (Edge, Arc<Stub>) {
         claims: stub.clone(),
         health: stub.clone(),
         operations: stub.clone(),
+        redactor: Arc::new(Redactor::new(b"test")),
         gate,
         switches,
         clock,

@@ -13,6 +13,7 @@ use crate::vault::encode_hex;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "the_house", include_str!("../../migrations/sqlite/0001_the_house.sql")),
     (2, "operations", include_str!("../../migrations/sqlite/0002_operations.sql")),
+    (3, "exchanges", include_str!("../../migrations/sqlite/0003_exchanges.sql")),
 ];
 
 #[derive(Debug, thiserror::Error)]
