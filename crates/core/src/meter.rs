@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::ids::TenantId;
 use crate::limits::Verdict;
@@ -143,6 +143,18 @@ pub fn request() -> String {
 /// Tells the meter of this request, if it has one.
 pub fn note(tell: impl FnOnce(&Meter)) {
     let _ = CURRENT.try_with(|meter| tell(meter));
+}
+
+/// Runs a visit to the store and tells the meter of this request what it took.
+#[expect(clippy::disallowed_methods, reason = "how long work takes is measured, never decided by")]
+pub async fn timed<T>(visit: impl Future<Output = T>) -> T {
+    if CURRENT.try_with(|_| ()).is_err() {
+        return visit.await;
+    }
+    let began = Instant::now();
+    let result = visit.await;
+    note(|meter| meter.store(began.elapsed()));
+    result
 }
 
 fn micros(took: Duration) -> u64 {

@@ -249,3 +249,96 @@ fn write_json(out: &mut Writer<'_>, text: &str) -> fmt::Result {
     out.write_str(&text[plain..])?;
     out.write_char('"')
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Collects what is written.
+    #[derive(Clone, Default)]
+    struct Pages(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Pages {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("whole").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(human: bool, work: impl FnOnce()) -> String {
+        let pages = Pages::default();
+        let writer = pages.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).event_format(Lines { human }).finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = pages.0.lock().expect("whole").clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_line_is_one_json_object_without_secrets_and_people() {
+        let text = written(false, || {
+            tracing::warn!(
+                channel = "calcom",
+                customer_name = "Anna Schmidt",
+                api_key = "hunter2",
+                email = "anna@example.org",
+                duration_ms = 12u64,
+                refused = true,
+                service = "Herrenhaarschnitt",
+                "call +4915123456789\nback, \u{1b}[31mred"
+            );
+        });
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&line["level"], &line["channel"]), (&"WARN".into(), &"calcom".into()));
+        assert_eq!((&line["duration_ms"], &line["refused"]), (&12.into(), &true.into()));
+        assert_eq!(line["service"], "Herrenhaarschnitt");
+        for secret in ["Anna", "hunter2", "anna@", "49151", "\u{1b}"] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_critical_says_so_and_a_terminal_obeys_nothing() {
+        let json = written(false, || tracing::error!(critical = true, "Circuit breaker OPEN"));
+        assert!(json.contains("\"level\":\"CRITICAL\"") && json.contains("Circuit breaker OPEN"), "{json}");
+        let human = written(true, || tracing::info!(reason = "\u{1b}[2J", "a\u{7}b"));
+        assert!(!human.contains('\u{1b}') && !human.contains('\u{7}'), "{human:?}");
+    }
+
+    #[test]
+    fn a_panic_is_written_down_without_what_it_says_of_people() {
+        let text = written(false, || {
+            std::panic::set_hook(Box::new(panicked));
+            let name = "Anna Schmidt";
+            let _ = std::panic::catch_unwind(|| panic!("{name} broke it"));
+            let _ = std::panic::catch_unwind(|| panic!("a fixed text"));
+            let _ = std::panic::take_hook();
+        });
+        assert!(!text.contains("Anna") && !text.contains("Schmidt"), "{text}");
+        assert!(text.contains("a fixed text") && text.contains("telemetry.rs") && text.contains("CRITICAL"), "{text}");
+    }
+
+    #[test]
+    fn in_shadow_and_off_free_text_stays_and_keys_do_not() {
+        for (mode, count) in [(Mode::Shadow, 1), (Mode::Off, 0)] {
+            let switches = Arc::new(Switches::new([mode; 8]));
+            follow(Arc::new(Redactor::new(b"test")), Arc::new(SystemClock), Arc::clone(&switches));
+            let text = written(false, || tracing::info!(password = "hunter2", "call +4915123456789 with cal_live_0a1b2c3d"));
+            assert!(text.contains("+4915123456789"), "{mode:?}: {text}");
+            assert!(!text.contains("hunter2") && !text.contains("0a1b2c3d"), "{mode:?}: {text}");
+            let refused = switches
+                .decisions()
+                .into_iter()
+                .find(|(it, word, at, _)| *it == Protection::LogSanitizer && *word == "refuse" && *at == Mode::Shadow);
+            assert_eq!(refused.map(|(.., refused)| refused), Some(count), "{mode:?}");
+        }
+    }
+}

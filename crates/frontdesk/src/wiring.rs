@@ -14,7 +14,7 @@ use frontdesk_core::protection::Switches;
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::shared::{MemoryState, SharedState};
 use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings, Trusts};
-use frontdesk_store::{MasterKey, RedisClock, RedisOpenError, RedisState, SqliteStore, StoreSettings, VaultError};
+use frontdesk_store::{MasterKey, Metered, RedisClock, RedisOpenError, RedisState, SqliteStore, StoreSettings, VaultError};
 
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
@@ -232,7 +232,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
     let rules = config.live.circuit_breaker.rules();
     let deadlines = &config.live.deadlines;
     let calendar: Arc<dyn Calendar> = calendars;
-    let shared = Arc::new(store.clone());
+    let shared = Arc::new(Metered::new(store.clone()));
     let desk = Desk::new(Parts {
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),

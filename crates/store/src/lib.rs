@@ -4,11 +4,13 @@
 //! on the disk before it is acknowledged (`sqlite::Durability`); what only helps a conversation along
 //! may be lost with the power, not with the process.
 
+mod metered;
 mod rows;
 mod sqlite;
 mod state;
 mod vault;
 
+pub use metered::Metered;
 pub use sqlite::operations::{AuditRow, Command, Snapshot, Versions};
 pub use sqlite::tenants::{Applied, KeyIssued, Revision};
 pub use sqlite::{SqliteStore, StoreSettings};

@@ -570,3 +570,83 @@ async fn with_redis_gone_callers_are_served_health_says_so_and_limits_are_exact_
     }
     assert_eq!(rest, 20, "what was admitted alone counts again");
 }
+
+// --- performance --------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn what_a_request_cost_is_in_its_headers_and_in_the_metrics() {
+    for mode in MODES {
+        let (house, calendar) = calcom("0s").await;
+        switch(&house, Protection::Performance, None, mode).await;
+        assert_eq!(check(&house, 0).await["status"], "available");
+        assert!(!calendar.requests().is_empty());
+        let body = json!({"name": "list_services", "args": {}, "call": house.call("salon", "c9", ANNA).envelope()}).to_string();
+        let signature = frontdesk_http::sign(&Secret::new("key_salon"), body.as_bytes(), house.now().as_millisecond());
+        let request = Request::post("/api/t/salon/retell/functions")
+            .header("x-retell-signature", signature)
+            .body(Body::from(body))
+            .expect("a request");
+        let (_, _, headers) = house.send(request).await;
+        let timing = header(&headers, "server-timing");
+        assert!(timing.starts_with("total;dur="), "{timing}");
+        assert_eq!(timing.contains("db;dur=") && timing.contains("calendar;dur="), mode != Mode::Off, "{mode:?}: {timing}");
+        let request =
+            Request::get("/metrics").header("authorization", format!("Bearer {ADMIN}")).body(Body::empty()).expect("a request");
+        let (status, text, _) = house.send(request).await;
+        assert_eq!(status, 200);
+        let text = text.as_str().expect("a text");
+        let function =
+            "frontdesk_function_duration_seconds_count{function=\"check_availability\",outcome=\"available\",tenant=\"salon\"} 1";
+        assert_eq!(text.contains(function), mode != Mode::Off, "{mode:?}: {text}");
+        assert!(
+            text.contains("frontdesk_protection_decisions_total{protection=\"rate_limit\",decision=\"allow\",mode=\"on\"}"),
+            "{text}"
+        );
+        assert!(text.contains("frontdesk_breaker_state{account=\"acct_"), "{text}");
+        assert!(text.contains("frontdesk_process_resident_memory_bytes"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+        assert_eq!(text.contains("store_time_seconds_total 0.0\n"), mode == Mode::Off, "{mode:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_for_administrators() {
+    let house = house().await;
+    let (status, problem, _) = get(&house, "/metrics", "203.0.113.9").await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (401, Some("unauthorized")), "{problem}");
+}
+
+// --- errors and input -----------------------------------------------------------------------------
+
+#[tokio::test]
+async fn every_failure_outside_voice_is_a_problem_with_its_id() {
+    let house = house().await;
+    let requests = [
+        ("GET", "/nothing/here", "", 404, "not_found"),
+        ("PUT", "/api/health", "", 405, "method_not_allowed"),
+        ("POST", "/api/v2/bookings", "{", 400, "malformed_json"),
+        ("POST", "/api/v2/bookings", "[]", 422, "validation_failed"),
+        ("DELETE", "/api/v1/callbacks", "", 405, "method_not_allowed"),
+        ("GET", "/api/v2/bookings/b_nothing", "", 404, "not_found"),
+    ];
+    for (method, path, body, status, code) in requests {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", house.rest_key("salon")))
+            .header("x-request-id", "check-0001")
+            .body(Body::from(body))
+            .expect("a request");
+        let (answered, problem, headers) = house.send(request).await;
+        assert_eq!((answered.as_u16(), problem["code"].as_str()), (status, Some(code)), "{method} {path}: {problem}");
+        assert_eq!(header(&headers, "content-type"), "application/problem+json", "{method} {path}");
+        assert_eq!(problem["request_id"], "check-0001");
+        assert_eq!(problem["status"], status);
+    }
+    let large = Request::post("/api/v2/bookings")
+        .header("authorization", format!("Bearer {}", house.rest_key("salon")))
+        .body(Body::from(vec![b' '; 70_000]))
+        .expect("a request");
+    let (status, problem, _) = house.send(large).await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (413, Some("payload_too_large")), "{problem}");
+}
