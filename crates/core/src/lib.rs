@@ -18,6 +18,7 @@ pub mod desk;
 pub mod holidays;
 pub mod hours;
 pub mod ids;
+pub mod journal;
 pub mod limits;
 pub mod meter;
 pub mod outcome;

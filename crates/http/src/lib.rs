@@ -26,6 +26,7 @@ pub use edge::{
     AdminKey, Done, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Operations, Recognition, Settings, Trusts,
 };
 pub use peer::Peer;
+pub use problem::errors_page;
 pub use retell::signature::{Signed, sign, verify};
 pub use retell::tools::tool_definitions;
 pub use routes::app;

@@ -232,7 +232,12 @@ fn reference(schema: &str) -> Value {
 /// The problems of an operation, by status; each names its codes.
 fn problem_responses(codes: &[Code]) -> Map<String, Value> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in codes {
+    // Whoever has a key has limits, and whoever sends a body may send it slowly or as something else.
+    let has = |code: Code| codes.contains(&code);
+    let limited = has(Code::Unauthorized).then_some(Code::RateLimitExceeded);
+    let with_body = [Code::Timeout, Code::UnsupportedMediaType].into_iter().filter(|_| has(Code::MalformedJson));
+    for code in codes.iter().copied().chain(limited).chain(with_body) {
+        let code = &code;
         by_status.entry(code.facts().0.as_u16()).or_default().push(*code);
     }
     let response = |codes: &[Code]| {
@@ -241,7 +246,7 @@ fn problem_responses(codes: &[Code]) -> Map<String, Value> {
             "description": words.join("; "),
             "content": { "application/problem+json": { "schema": reference("Problem") } },
         });
-        if codes.iter().any(|code| matches!(code, Code::CalendarUnavailable | Code::StillRunning)) {
+        if codes.iter().any(|code| matches!(code, Code::CalendarUnavailable | Code::StillRunning | Code::RateLimitExceeded)) {
             let seconds = json!({ "description": "Seconds after which to ask again.", "schema": { "type": "integer" } });
             response["headers"] = json!({ "Retry-After": seconds });
         }

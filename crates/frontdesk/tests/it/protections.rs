@@ -643,6 +643,13 @@ async fn every_failure_outside_voice_is_a_problem_with_its_id() {
         assert_eq!(problem["request_id"], "check-0001");
         assert_eq!(problem["status"], status);
     }
+    let xml = Request::post("/api/v2/bookings")
+        .header("authorization", format!("Bearer {}", house.rest_key("salon")))
+        .header("content-type", "application/xml")
+        .body(Body::from("<a/>"))
+        .expect("a request");
+    let (status, problem, _) = house.send(xml).await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (415, Some("unsupported_media_type")), "{problem}");
     let large = Request::post("/api/v2/bookings")
         .header("authorization", format!("Bearer {}", house.rest_key("salon")))
         .body(Body::from(vec![b' '; 70_000]))

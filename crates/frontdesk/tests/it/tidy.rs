@@ -140,3 +140,11 @@ fn the_continuous_check_is_the_readmes_test_command() {
     assert!(text.contains("./test.sh"));
     assert!(fs::read_to_string(root().join("README.md")).expect("a readme").contains("./test.sh"));
 }
+
+#[test]
+fn the_page_of_errors_is_the_catalogue() {
+    let path = root().join("docs/errors.md");
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    let page = frontdesk_http::errors_page();
+    assert!(written == page, "docs/errors.md is out of date; it should read:\n{page}");
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Path, Query, Request};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
 use frontdesk_core::call::CallContext;
@@ -133,6 +134,9 @@ impl FromRequest<Edge> for Asked {
     async fn from_request(request: Request, edge: &Edge) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let access = Access::from_request_parts(&mut parts, edge).await?;
+        if is_of_another_kind(&parts.headers) {
+            return Err(Problem::new(Code::UnsupportedMediaType, "The body is JSON; say so in Content-Type."));
+        }
         let body = read_body(body, MOST).await?;
         let in_query = if access.method == Method::DELETE { said_in_query(&parts.uri)? } else { Map::new() };
         if body.iter().all(u8::is_ascii_whitespace) {
@@ -151,6 +155,16 @@ impl FromRequest<Edge> for Asked {
             )),
         }
     }
+}
+
+/// Clients that say nothing, or what their tool says by default, are read all the same; what is said to be
+/// XML, a form with files or anything else is not.
+fn is_of_another_kind(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let is_read =
+        kind.is_empty() || kind.ends_with("json") || matches!(kind.as_str(), "text/plain" | "application/x-www-form-urlencoded");
+    !is_read
 }
 
 /// Many clients send no body with DELETE: its fields may stand in the query as well.
