@@ -1,16 +1,23 @@
-//! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary under load beside a bare
-//! axum route in the same run. `cargo bench -p frontdesk`. Quote ratios: machines are noisy.
+//! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary with all protections on, Redis
+//! for its state and its log in a file, under load beside a bare axum route and, where installed, nginx that
+//! proxies to the same simulated calendar. `cargo bench -p frontdesk`. Quote ratios: machines are noisy.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use frontdesk_core::breaker::{Ending, Rules};
+use frontdesk_core::clock::ManualClock;
+use frontdesk_core::redact::{Depth, Redactor};
 use frontdesk_core::sensitive::Secret;
+use frontdesk_core::shared::{Bucket, MemoryState, SharedState as _};
 use frontdesk_core::speech::when::{WhenText, understand};
 use frontdesk_core::tenant::Language;
-use frontdesk_testkit::calcom::{Config, RateLimit, SimulatedCalCom};
+use frontdesk_testkit::calcom::{Config, Fault, FaultKind, RateLimit, Route, SimulatedCalCom};
+use frontdesk_testkit::redis::RedisServer;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -18,8 +25,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-const CONNECTIONS: usize = 16;
-const RUN: Duration = Duration::from_secs(4);
+const CONNECTIONS: [usize; 2] = [16, 64];
+const RUN: Duration = Duration::from_secs(3);
 const KEY: &str = "key_bench";
 
 fn main() {
@@ -28,6 +35,7 @@ fn main() {
         return;
     }
     parts();
+    protections();
     tokio::runtime::Runtime::new().expect("a runtime").block_on(whole());
 }
 
@@ -78,6 +86,79 @@ fn parts() {
     }
 }
 
+/// The decisions of the protections, and redaction beside ten expressions in sequence.
+fn protections() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000).expect("in range")));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let state = MemoryState::new(clock.clone());
+    let rules =
+        Rules { failure_threshold: 5, recovery: 60_000_000, success_threshold: 2, trials: 2, trial_lease: 1, bad_percent: 0 };
+    let buckets = ["rate_limit:salon:availability", "rate_limit:salon:call:c1"].map(|key| Bucket {
+        key: key.to_owned(),
+        limit: u32::MAX,
+        span: 60_000_000,
+    });
+    runtime.block_on(async {
+        let rounds = 200_000;
+        let began = now();
+        for _ in 0..rounds {
+            black_box(state.admit(&buckets, true).await);
+        }
+        per_call("two buckets asked at once, in memory", began, rounds);
+        let began = now();
+        for _ in 0..rounds {
+            let (_, _) = black_box(state.enter("acct_1", &rules).await);
+            black_box(state.exit("acct_1", &rules, false, Ending::Answered).await);
+        }
+        per_call("a breaker around a call, in memory", began, rounds);
+    });
+    let redactor = Redactor::new(b"bench");
+    let clean = "availability served for the salon in 12 ms, three starts were offered and one of them is held until five past ten, nothing else happened here and nobody was told about it twice";
+    let dirty = "call +4915123456789 or anna.schmidt@example.org with cal_live_0a1b2c3d4e5f, IBAN DE89 3704 0044 0532 0130 00, card 4111 1111 1111 1111, Bearer abc123def456ghi789 and password=hunter2";
+    let expressions: Vec<regex::Regex> = [
+        r"(?i)bearer\s+[a-z0-9._~+/-]+=*",
+        r"\b[0-9a-fA-F]{32,}\b",
+        r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}",
+        r"(\+\d{1,3}[ -]?)?\(?\d{2,4}\)?[ -]?\d{3,4}[ -]?\d{3,4}",
+        r"\b(?:cal|key|fd|sk)_[A-Za-z0-9_]{8,}\b",
+        r"\b(?:\d[ -]?){13,19}\b",
+        r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}\b",
+        r"(?i)password\s*=\s*\S+",
+        r"(?i)cookie:\s*.+",
+        r"://[^/@\s]+:[^/@\s]+@",
+    ]
+    .iter()
+    .map(|text| regex::Regex::new(text).expect("an expression"))
+    .collect();
+    for (name, line) in [("clean", clean), ("dirty", dirty)] {
+        let rounds = 20_000;
+        let began = now();
+        for _ in 0..rounds {
+            black_box(redactor.text(black_box(line), Depth::Everything));
+        }
+        let ours = began.elapsed();
+        let began = now();
+        for _ in 0..rounds {
+            let mut text = std::borrow::Cow::Borrowed(black_box(line));
+            for expression in &expressions {
+                text = std::borrow::Cow::Owned(expression.replace_all(&text, "[REDACTED]").into_owned());
+            }
+            black_box(text);
+        }
+        let theirs = began.elapsed();
+        let speed = |took: Duration| line.len() as f64 * f64::from(rounds) / took.as_secs_f64() / 1e6;
+        say(&format!(
+            "redaction of a {name} line{:>22.0} MB/s; ten expressions in sequence {:.0} MB/s",
+            speed(ours),
+            speed(theirs)
+        ));
+    }
+}
+
+fn per_call(name: &str, began: Instant, rounds: u32) {
+    say(&format!("{name:<44} {:>9.0} ns", began.elapsed().as_secs_f64() * 1e9 / f64::from(rounds)));
+}
+
 fn envelope(call: &str, tool: &str, function: &str, args: &serde_json::Value) -> String {
     json!({
         "name": function, "args": args,
@@ -86,6 +167,9 @@ fn envelope(call: &str, tool: &str, function: &str, args: &serde_json::Value) ->
     })
     .to_string()
 }
+
+/// No limit is reached: what is measured is that all of them are asked.
+const LIMITS: &str = "[rate_limit]\nbooking = \"1000000/min\"\navailability = \"1000000/min\"\nhealth = \"1000000/min\"\ncall = \"1000000/min\"\ndefault = \"1000000/min\"\ncalendar = \"1000000/min\"\n";
 
 /// The real binary, stopped when dropped.
 struct Gateway {
@@ -103,13 +187,13 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
-    async fn start(tenants: &[(&str, String)]) -> Self {
+    async fn start(state: &str, tenants: &[(&str, String)]) -> Self {
         let folder = std::env::temp_dir().join(format!("frontdesk-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
         let address = format!("127.0.0.1:{port}");
         let config = format!(
-            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\n[store]\nurl = \"sqlite:{0}/frontdesk.db\"\n[secrets]\nmaster_key = \"file:{0}/master.key\"\n",
+            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\n[store]\nurl = \"sqlite:{0}/frontdesk.db\"\n[secrets]\nmaster_key = \"file:{0}/master.key\"\n[state]\nurl = \"{state}\"\n{LIMITS}",
             folder.display()
         );
         std::fs::write(folder.join("frontdesk.toml"), config).expect("written");
@@ -155,66 +239,169 @@ impl Gateway {
 
     /// Seconds of processor time so far, at the usual 100 ticks a second.
     fn cpu(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0);
-        (ticks(11) + ticks(12)) / 100.0
+        cpu_of(self.child.id())
     }
+
+    /// Switches everything that can be, and waits until that is known.
+    async fn switch_all(&self, state: &str) {
+        for name in ["cache_isolation", "log_sanitizer", "circuit_breaker", "rate_limit", "performance", "business_hours"] {
+            let set = Command::new(env!("CARGO_BIN_EXE_frontdesk"))
+                .args(["feature", "set", name, state, "--config"])
+                .arg(self.folder.join("frontdesk.toml"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            assert!(set.is_ok_and(|status| status.success()), "{name} is switched");
+        }
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+}
+
+/// Seconds of processor time of a process so far, at the usual 100 ticks a second.
+fn cpu_of(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 async fn whole() {
     let calendar = SimulatedCalCom::start(Config::salon().rate_limit(Some(RateLimit::of(100_000_000)))).await;
-    let calcom = format!(
-        "slug = \"calcom\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\nagent_ids = [\"agent_bench\"]\nphone_numbers = [\"+4930111111\"]\n[calendar]\nkind = \"calcom\"\nbase_url = \"{}\"\napi_key = \"cal_test_salon\"\nverify_after = \"60s\"\n[[services]]\nname = \"Herrenhaarschnitt\"\nminutes = 55\ncalcom_event_type_id = 102\n",
-        calendar.base_url()
-    );
+    let calcom = |slug: &str, verify_after: &str| {
+        format!(
+            "slug = \"{slug}\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\n[calendar]\nkind = \"calcom\"\nbase_url = \"{}\"\napi_key = \"cal_test_salon\"\nverify_after = \"{verify_after}\"\n[[services]]\nname = \"Herrenhaarschnitt\"\nminutes = 55\ncalcom_event_type_id = 102\n",
+            calendar.base_url()
+        )
+    };
+    let most = CONNECTIONS.into_iter().max().unwrap_or(1);
     let mut builtin = format!(
         "slug = \"builtin\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\n[calendar]\nkind = \"builtin\"\n[hours]\n{}\n[policy]\nhorizon = \"700d\"\n[[services]]\nname = \"Beratung\"\nminutes = 15\n",
         ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].map(|day| format!("{day} = [\"00:00-24:00\"]")).join("\n")
     );
-    for number in 0..CONNECTIONS {
+    for number in 0..most {
         let _ = write!(builtin, "[[staff]]\nname = \"Person {number}\"\nservices = [\"Beratung\"]\n");
     }
-    let gateway = Gateway::start(&[("calcom.toml", calcom), ("builtin.toml", builtin)]).await;
+    let redis = RedisServer::start();
+    let tenants = [("warm.toml", calcom("warm", "60s")), ("cold.toml", calcom("cold", "0s")), ("builtin.toml", builtin)];
+    let gateway = Gateway::start(&redis.url(), &tenants).await;
     let floor = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let floor_address = floor.local_addr().expect("an address").to_string();
     let bare = axum::Router::new()
         .route("/", axum::routing::post(|body: bytes::Bytes| async move { format!("{{\"n\":{}}}", body.len()) }));
     #[expect(clippy::disallowed_methods, reason = "the floor of the comparison runs beside the load")]
     tokio::spawn(async move { axum::serve(floor, bare).await });
+    let nginx = Nginx::start(&calendar.base_url()).await;
 
-    say(&format!(
-        "\n{CONNECTIONS} keep-alive connections, {} s each{:>12} req/s    p50 ms    p99 ms   CPU s per 1,000",
-        RUN.as_secs(),
-        ""
-    ));
     let tomorrow = Timestamp::now_in_berlin().tomorrow().expect("in range");
-    let bare_rate = load("bare axum route", &floor_address, None, |connection, round| {
-        request("/", &envelope(&format!("c{connection}"), &format!("t{round}"), "x", &json!({})))
-    })
-    .await;
-    load("health", &gateway.address, Some(&gateway), |_, _| b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()).await;
-    let tomorrow_or_later = weekday_after(tomorrow, 3);
-    let availability = load("availability, warm cache", &gateway.address, Some(&gateway), |connection, round| {
-        let day = weekday_after(tomorrow, connection / 8);
-        let args =
-            json!({"service": "Herrenhaarschnitt", "date": day.to_string(), "time": format!("{:02}:00", 9 + connection % 8)});
-        let call = format!("call{connection}");
-        request(
-            "/api/t/calcom/retell/functions",
-            &envelope(&call, &format!("a{connection}-{round}"), "check_availability", &args),
-        )
-    })
-    .await;
-    load_of(1, "availability, one caller at a time", &gateway.address, Some(&gateway), |_, round| {
-        let args = json!({"service": "Herrenhaarschnitt", "date": tomorrow_or_later.to_string(), "time": "11:00"});
-        request("/api/t/calcom/retell/functions", &envelope("alone", &format!("alone-{round}"), "check_availability", &args))
-    })
-    .await;
-    bookings(&gateway, tomorrow, CONNECTIONS).await;
-    bookings(&gateway, tomorrow.saturating_add(200.days()), 1).await;
-    say(&format!("availability against the bare route: {:.3} of its rate", availability / bare_rate));
+    let availability = |tenant: &'static str| {
+        move |connection: usize, round: u64| {
+            let day = weekday_after(tomorrow, connection / 8);
+            let args =
+                json!({"service": "Herrenhaarschnitt", "date": day.to_string(), "time": format!("{:02}:00", 9 + connection % 8)});
+            let call = format!("call{connection}");
+            request(
+                &format!("/api/t/{tenant}/retell/functions"),
+                &envelope(&call, &format!("{tenant}{connection}-{round}"), "check_availability", &args),
+            )
+        }
+    };
+    let mut first = tomorrow;
+    for connections in CONNECTIONS {
+        say(&format!(
+            "\n{connections} keep-alive connections, {} s each{:>12} req/s    p50 ms    p99 ms   CPU s per 1,000",
+            RUN.as_secs(),
+            ""
+        ));
+        load_of(connections, "bare axum route", &floor_address, None, |connection, round| {
+            request("/", &envelope(&format!("c{connection}"), &format!("t{round}"), "x", &json!({})))
+        })
+        .await;
+        if let Some(nginx) = &nginx {
+            let day = format!("{}T00:00:00Z", tomorrow);
+            let end = format!("{}T00:00:00Z", tomorrow.tomorrow().expect("in range"));
+            let ask = format!(
+                "GET /v2/slots?eventTypeId=102&start={day}&end={end}&timeZone=Europe%2FBerlin HTTP/1.1\r\nhost: x\r\ncal-api-version: 2024-09-04\r\nauthorization: Bearer cal_test_salon\r\n\r\n"
+            );
+            load_with(connections, "nginx proxying to the same calendar", &nginx.address, &|| nginx.cpu(), |_, _| {
+                ask.clone().into_bytes()
+            })
+            .await;
+        }
+        load_of(connections, "health", &gateway.address, Some(&gateway), |_, _| {
+            b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()
+        })
+        .await;
+        load_of(connections, "availability, warm", &gateway.address, Some(&gateway), availability("warm")).await;
+        load_of(connections, "availability, cold, calendar at 0 ms", &gateway.address, Some(&gateway), availability("cold"))
+            .await;
+        calendar.fault(Fault::on(Route::Slots, FaultKind::DelayBefore(Duration::from_millis(20))).standing());
+        load_of(connections, "availability, cold, calendar at 20 ms", &gateway.address, Some(&gateway), availability("cold"))
+            .await;
+        calendar.clear_faults();
+        bookings(&gateway, first, connections).await;
+        first = first.saturating_add(100.days());
+    }
+    say("");
+    let alone = |_: usize, round: u64| {
+        let args = json!({"service": "Herrenhaarschnitt", "date": weekday_after(tomorrow, 3).to_string(), "time": "11:00"});
+        let call = format!("alone{}", Timestamp::now_ms() / 1000);
+        request("/api/t/warm/retell/functions", &envelope(&call, &format!("{call}-{round}"), "check_availability", &args))
+    };
+    load_of(1, "warm, one caller, all protections on", &gateway.address, Some(&gateway), alone).await;
+    gateway.switch_all("off").await;
+    load_of(1, "warm, one caller, all protections off", &gateway.address, Some(&gateway), alone).await;
+    gateway.switch_all("on").await;
+    load_of(1, "warm, one caller, all protections on again", &gateway.address, Some(&gateway), alone).await;
+    bookings(&gateway, tomorrow.saturating_add(400.days()), 1).await;
     say(&format!("resident after the load: {:.1} MiB", gateway.resident()));
+}
+
+/// A proxy that does nothing else, for comparison; `None` where it is not installed.
+struct Nginx {
+    child: Child,
+    folder: PathBuf,
+    address: String,
+}
+
+impl Nginx {
+    async fn start(upstream: &str) -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
+        let folder = std::env::temp_dir().join(format!("frontdesk-bench-nginx-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let (folder_name, upstream) = (folder.display().to_string(), upstream.trim_start_matches("http://"));
+        let config = format!(
+            "daemon off;\nmaster_process off;\npid {folder_name}/pid;\nerror_log {folder_name}/error.log;\nevents {{ worker_connections 1024; }}\nhttp {{\n access_log {folder_name}/access.log;\n client_body_temp_path {folder_name}/a; proxy_temp_path {folder_name}/b; fastcgi_temp_path {folder_name}/c; uwsgi_temp_path {folder_name}/d; scgi_temp_path {folder_name}/e;\n keepalive_requests 1000000;\n upstream calendar {{ server {upstream}; keepalive 64; keepalive_requests 1000000; }}\n server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://calendar; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}\n}}\n"
+        );
+        std::fs::write(folder.join("nginx.conf"), config).expect("written");
+        let child =
+            Command::new("nginx").arg("-p").arg(&folder).arg("-c").arg(folder.join("nginx.conf")).stderr(Stdio::null()).spawn();
+        let Ok(child) = child else {
+            say("nginx is not installed: its line is left out");
+            let _ = std::fs::remove_dir_all(&folder);
+            return None;
+        };
+        let nginx = Self { child, folder, address: format!("127.0.0.1:{port}") };
+        for _ in 0..500 {
+            if TcpStream::connect(&nginx.address).await.is_ok() {
+                return Some(nginx);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        say("nginx did not start: its line is left out");
+        None
+    }
+
+    fn cpu(&self) -> f64 {
+        cpu_of(self.child.id())
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 /// Every connection is one caller after another: a check, then the booking of what it found.
@@ -251,10 +438,6 @@ async fn bookings(gateway: &Gateway, first: jiff::civil::Date, connections: usiz
     report(name, all, began.elapsed(), Some(gateway.cpu() - began_cpu));
 }
 
-async fn load(name: &str, address: &str, gateway: Option<&Gateway>, make: impl Fn(usize, u64) -> Vec<u8>) -> f64 {
-    load_of(CONNECTIONS, name, address, gateway, make).await
-}
-
 async fn load_of(
     connections: usize,
     name: &str,
@@ -262,13 +445,26 @@ async fn load_of(
     gateway: Option<&Gateway>,
     make: impl Fn(usize, u64) -> Vec<u8>,
 ) -> f64 {
-    let per_connection = 6_000_u64;
+    match gateway {
+        Some(gateway) => load_with(connections, name, address, &|| gateway.cpu(), make).await,
+        None => load_with(connections, name, address, &|| f64::NAN, make).await,
+    }
+}
+
+async fn load_with(
+    connections: usize,
+    name: &str,
+    address: &str,
+    cpu: &dyn Fn() -> f64,
+    make: impl Fn(usize, u64) -> Vec<u8>,
+) -> f64 {
+    let per_connection = (96_000 / connections as u64).min(6_000);
     let mut tasks = tokio::task::JoinSet::new();
-    let began_cpu = gateway.map(Gateway::cpu);
     let mut prepared = Vec::new();
     for connection in 0..connections {
         prepared.push((0..per_connection).map(|round| make(connection, round)).collect::<Vec<_>>());
     }
+    let began_cpu = cpu();
     let began = now();
     for requests in prepared {
         let address = address.to_owned();
@@ -288,8 +484,8 @@ async fn load_of(
         });
     }
     let all: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
-    let cpu = gateway.zip(began_cpu).map(|(gateway, before)| gateway.cpu() - before);
-    report(name, all, began.elapsed(), cpu)
+    let spent = cpu() - began_cpu;
+    report(name, all, began.elapsed(), (!spent.is_nan()).then_some(spent))
 }
 
 fn report(name: &str, mut took: Vec<Duration>, elapsed: Duration, cpu: Option<f64>) -> f64 {
