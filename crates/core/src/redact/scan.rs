@@ -41,7 +41,7 @@ pub(super) fn redact<'t>(redactor: &Redactor, text: &'t str, depth: Depth) -> Co
     // Up to here the text has been copied, and up to there it has been looked at.
     let (mut copied, mut at) = (0, 0);
     while at < bytes.len() {
-        if !TRIGGERS[bytes[at] as usize] {
+        if !TRIGGERS[bytes[at] as usize] || !is_scheme_or_mark(bytes, at) {
             at += 1;
             continue;
         }
@@ -63,6 +63,15 @@ pub(super) fn redact<'t>(redactor: &Redactor, text: &'t str, depth: Depth) -> Co
             out.push_str(&text[copied..]);
             Cow::Owned(out)
         }
+    }
+}
+
+/// A `b` is looked at where "bearer" or "basic" could begin; every other mark is.
+#[inline]
+fn is_scheme_or_mark(bytes: &[u8], at: usize) -> bool {
+    match bytes[at] {
+        b'B' | b'b' => bytes.get(at + 1).is_some_and(|next| matches!(next, b'e' | b'E' | b'a' | b'A')),
+        _ => true,
     }
 }
 

@@ -49,35 +49,79 @@ pub(super) fn redact<'t>(redactor: &Redactor, text: &'t str) -> Cow<'t, str> {
     }
 }
 
-/// Texts of a few words, and those without any of the telling ones, are not taken apart.
+/// Whether taking the text apart could find anything: enough words for digits, or an "at" with a "dot". Most
+/// words are told from all of those by their first two bytes.
 fn is_suspicious(text: &str) -> bool {
-    if text.len() < 12 || !text.contains(' ') {
+    let bytes = text.as_bytes();
+    if bytes.len() < 12 {
         return false;
     }
-    let (mut telling, mut dots) = (0, false);
-    for word in text.split([' ', ',', '.', '-', '\n']) {
-        if !(2..=12).contains(&word.len()) {
-            continue;
+    let (mut digits, mut ats, mut dots) = (0, false, false);
+    let mut from = 0;
+    while from < bytes.len() {
+        let mut to = from;
+        while to < bytes.len() && (bytes[to].is_ascii_alphanumeric() || bytes[to] >= 0x80) {
+            to += 1;
         }
-        if is_digit(word) {
-            telling += 1;
-        } else if dots && ATS.iter().any(|at| word.eq_ignore_ascii_case(at)) {
-            return true;
-        } else if DOTS.iter().any(|dot| word.eq_ignore_ascii_case(dot)) {
-            if telling_at(text) {
+        let length = to - from;
+        if (2..=12).contains(&length) && TELLING[usize::from(bytes[from] | 0x20)] {
+            match telling(&bytes[from..to]) {
+                Telling::Digit => digits += 1,
+                Telling::At => ats = true,
+                Telling::Dot => dots = true,
+                Telling::Nothing => {}
+            }
+            if digits >= FEWEST - 2 || (ats && dots) {
                 return true;
             }
-            dots = true;
         }
-        if telling >= FEWEST.min(4) {
-            return true;
-        }
+        from = to + 1;
     }
     false
 }
 
-fn telling_at(text: &str) -> bool {
-    text.split(' ').any(|word| ATS.iter().any(|at| word.eq_ignore_ascii_case(at)))
+enum Telling {
+    Digit,
+    At,
+    Dot,
+    Nothing,
+}
+
+/// First letters, lower case, of the words that are looked for.
+const TELLING: [bool; 256] = {
+    let mut table = [false; 256];
+    let letters = b"nezdvfsaotpmuk";
+    let mut index = 0;
+    while index < letters.len() {
+        table[letters[index] as usize] = true;
+        index += 1;
+    }
+    table[0xe4] = true;
+    table[0xc3 | 0x20] = true;
+    table
+};
+
+fn telling(word: &[u8]) -> Telling {
+    let Ok(text) = std::str::from_utf8(word) else { return Telling::Nothing };
+    match (word[0].to_ascii_lowercase(), word[1].to_ascii_lowercase()) {
+        (b'n', b'u' | b'e' | b'i') | (b'e', b'i') | (b'z', b'w' | b'e') | (b'd', b'r') | (b'v', b'i') | (b'o', b'h' | b'n') => {
+            if is_digit(text) {
+                Telling::Digit
+            } else {
+                Telling::Nothing
+            }
+        }
+        (b'f', b'u' | b'i' | b'o' | 0xc3) | (b's', b'e' | b'i') | (b'a', b'c') | (b't', b'w' | b'h') => {
+            if is_digit(text) {
+                Telling::Digit
+            } else {
+                Telling::Nothing
+            }
+        }
+        (b'a', b't' | b'e') | (b'e', b't') | (b'k', b'l') | (0xc3 | 0xe3, _) if is_one_of(text, &ATS) => Telling::At,
+        (b'p', b'u') | (b'd', b'o' | b'a') | (b'm', b'i') | (b'u', b'n') if is_one_of(text, &DOTS) => Telling::Dot,
+        _ => Telling::Nothing,
+    }
 }
 
 fn words(text: &str) -> Vec<Word<'_>> {
@@ -100,13 +144,20 @@ fn words(text: &str) -> Vec<Word<'_>> {
 }
 
 fn is_digit(word: &str) -> bool {
-    let first = word.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
-    b"nezdvfsaot".contains(&first) && DIGIT_WORDS.iter().any(|digit| eq(word, digit))
-        || word.len() == 1 && word.as_bytes()[0].is_ascii_digit()
+    let first = word.as_bytes().first().map_or(0, |byte| byte | 0x20);
+    word.len() == 1 && word.as_bytes()[0].is_ascii_digit() || b"nezdvfsaot".contains(&first) && is_one_of(word, &DIGIT_WORDS)
 }
 
 fn eq(word: &str, other: &str) -> bool {
-    word.eq_ignore_ascii_case(other) || (!word.is_ascii() && word.to_lowercase() == other)
+    is_one_of(word, &[other])
+}
+
+fn is_one_of(word: &str, list: &[&str]) -> bool {
+    if word.is_ascii() {
+        return list.iter().any(|other| other.len() == word.len() && other.eq_ignore_ascii_case(word));
+    }
+    let lower = word.to_lowercase();
+    list.contains(&lower.as_str())
 }
 
 /// A run of spoken digits, over words that stand between them: where it ends, and what stands there then.
@@ -121,7 +172,7 @@ fn digits(words: &[Word<'_>], first: usize) -> Option<(usize, String)> {
         if is_digit(word.text) {
             count += 1;
             last = index;
-        } else if !BETWEEN.iter().any(|between| eq(word.text, between)) {
+        } else if !is_one_of(word.text, &BETWEEN) {
             break;
         } else if eq(word.text, "double") || eq(word.text, "doppel") {
             count += 1;
@@ -132,8 +183,8 @@ fn digits(words: &[Word<'_>], first: usize) -> Option<(usize, String)> {
 
 /// `max punkt mueller at gmail punkt com`.
 fn email(redactor: &Redactor, words: &[Word<'_>], first: usize) -> Option<(usize, String)> {
-    let is_dot = |word: &Word<'_>| DOTS.iter().any(|dot| eq(word.text, dot));
-    let is_at = |word: &Word<'_>| ATS.iter().any(|at| eq(word.text, at));
+    let is_dot = |word: &Word<'_>| is_one_of(word.text, &DOTS);
+    let is_at = |word: &Word<'_>| is_one_of(word.text, &ATS);
     // A local part: words with a dot between each two, then "at".
     let mut index = first;
     let mut local = String::new();
