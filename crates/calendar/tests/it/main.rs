@@ -5,6 +5,7 @@ mod builtin;
 mod cache;
 mod deadlines;
 mod double;
+mod isolation;
 mod lookups;
 mod people;
 mod refusals;

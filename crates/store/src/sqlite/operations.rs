@@ -72,7 +72,7 @@ impl SqliteStore {
     pub async fn versions(&self) -> Result<Versions, StoreError> {
         let row = sqlx::query(
             "SELECT COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'tenants_version'), 0),
-                    COALESCE((SELECT MAX(id) FROM audit WHERE what LIKE 'feature %'), 0),
+                    COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'features_version'), 0),
                     COALESCE((SELECT MAX(id) FROM commands), 0)",
         )
         .fetch_one(&self.readers)
@@ -123,6 +123,13 @@ impl SqliteStore {
             why: why.map(str::to_owned),
         };
         audit(&mut tx, &row).await?;
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES ('features_version', '1')
+             ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)",
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         Ok(was.as_deref().and_then(Mode::parse))
     }

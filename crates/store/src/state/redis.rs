@@ -20,8 +20,6 @@ use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, Scri
 /// Longer than this no request waits for a decision.
 const ANSWER_WITHIN: Duration = Duration::from_millis(200);
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
-/// Rows per step when buckets are listed.
-const SCAN_STEP: usize = 500;
 /// Where every breaker's keys begin; the old gateway's runbook reads them.
 const BREAKERS: &str = "circuit_breaker:calcom_api";
 
@@ -207,27 +205,23 @@ impl RedisState {
         }
     }
 
-    async fn scan(&self) -> Option<Vec<BucketRow>> {
+    /// How full these buckets are over all replicas.
+    async fn used(&self, keys: &[String]) -> Option<Vec<u32>> {
         let mut link = self.link()?;
-        let (mut cursor, mut rows) = (0u64, Vec::new());
-        loop {
-            let step: RedisResult<(u64, Vec<String>)> = redis::cmd("SCAN")
-                .arg(cursor)
-                .arg("MATCH")
-                .arg("rate_limit:*")
-                .arg("COUNT")
-                .arg(SCAN_STEP)
-                .query_async(&mut link)
-                .await;
-            let (next, keys) = step.ok()?;
-            for key in keys {
-                let used: u32 = redis::cmd("LLEN").arg(&key).query_async(&mut link).await.ok()?;
-                rows.push(BucketRow { key, used });
+        let mut lengths = redis::pipe();
+        for key in keys {
+            lengths.llen(key);
+        }
+        match tokio::time::timeout(ANSWER_WITHIN, lengths.query_async(&mut link)).await {
+            Ok(Ok(used)) => Some(used),
+            Ok(Err(error)) => {
+                self.lost(error.category());
+                None
             }
-            if next == 0 {
-                return Some(rows);
+            Err(_) => {
+                self.lost("no answer in time");
+                None
             }
-            cursor = next;
         }
     }
 }
@@ -276,9 +270,15 @@ impl SharedState for RedisState {
     }
 
     async fn buckets(&self, most: usize) -> Vec<BucketRow> {
-        match self.scan().await {
-            Some(rows) => fullest(rows, most),
-            None => self.own.buckets(most).await,
+        // Those that this replica admitted to; walking through all of Redis is nobody's business once a second.
+        let own = self.own.buckets(most).await;
+        let keys: Vec<String> = own.iter().map(|row| row.key.clone()).collect();
+        if keys.is_empty() {
+            return own;
+        }
+        match self.used(&keys).await {
+            Some(used) => fullest(keys.into_iter().zip(used).map(|(key, used)| BucketRow { key, used }).collect(), most),
+            None => own,
         }
     }
 
