@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::shared::SharedState;
 use frontdesk_http::{Health, HealthReport, HealthState};
-use frontdesk_store::SqliteStore;
+use frontdesk_store::Store;
 use jiff::{SignedDuration, Timestamp};
 
 /// A check of the store that is younger is not made again: probes are many.
@@ -14,7 +14,7 @@ const FRESH_FOR: SignedDuration = SignedDuration::from_secs(1);
 
 /// Asks the store and the shared state; more checks come with the runbook's commands.
 pub(crate) struct HouseHealth {
-    store: SqliteStore,
+    store: Store,
     state: Arc<dyn SharedState>,
     clock: Arc<dyn Clock>,
     last: Mutex<Option<(Timestamp, Check)>>,
@@ -23,7 +23,7 @@ pub(crate) struct HouseHealth {
 type Check = (&'static str, HealthState, String);
 
 impl HouseHealth {
-    pub(crate) fn new(store: SqliteStore, state: Arc<dyn SharedState>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(store: Store, state: Arc<dyn SharedState>, clock: Arc<dyn Clock>) -> Self {
         Self { store, state, clock, last: Mutex::default() }
     }
 

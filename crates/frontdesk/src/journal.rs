@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use frontdesk_core::ports::{Exchange, Journal, StoreError, Told};
 use frontdesk_core::redact::{Depth, Redactor};
-use frontdesk_store::SqliteStore;
+use frontdesk_store::Store;
 
 /// Exchanges in the queue at most.
 const MOST: usize = 2000;
@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 256 * 1024;
 
 /// Writes exchanges down.
 pub(crate) struct StoredJournal {
-    store: SqliteStore,
+    store: Store,
     redactor: Arc<Redactor>,
     queue: Mutex<Queue>,
 }
@@ -29,7 +29,7 @@ struct Queue {
 }
 
 impl StoredJournal {
-    pub(crate) fn new(store: SqliteStore, redactor: Arc<Redactor>) -> Self {
+    pub(crate) fn new(store: Store, redactor: Arc<Redactor>) -> Self {
         Self { store, redactor, queue: Mutex::default() }
     }
 

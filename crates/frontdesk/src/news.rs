@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use frontdesk_core::ports::StoreError;
 use frontdesk_core::protection::Switches;
 use frontdesk_core::shared::SharedState;
-use frontdesk_store::{SqliteStore, Versions};
+use frontdesk_store::{Store, Versions};
 
 use crate::operations::obey;
 use crate::tenants::Tenants;
 
 /// Follows the store.
 pub(crate) struct News {
-    store: SqliteStore,
+    store: Store,
     tenants: Arc<Tenants>,
     switches: Arc<Switches>,
     state: Arc<dyn SharedState>,
@@ -23,7 +23,7 @@ pub(crate) struct News {
 impl News {
     /// Takes up how things stand. Commands that were given before are not for this gateway.
     pub(crate) async fn open(
-        store: SqliteStore,
+        store: Store,
         tenants: Arc<Tenants>,
         switches: Arc<Switches>,
         state: Arc<dyn SharedState>,

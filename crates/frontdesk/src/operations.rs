@@ -11,7 +11,7 @@ use frontdesk_core::protection::Switch;
 use frontdesk_core::shared::{BreakerRow, BucketRow, SharedState};
 use frontdesk_core::tenant::Scope;
 use frontdesk_http::{Done, Operations};
-use frontdesk_store::{AuditRow, Command, SqliteStore};
+use frontdesk_store::{AuditRow, Command, Store};
 use serde_json::{Value, json};
 
 /// How a gateway's description of itself is filed.
@@ -21,7 +21,7 @@ const BUCKETS_SHOWN: usize = 50;
 
 /// The operator's side of a house.
 pub(crate) struct HouseOperations {
-    pub(crate) store: SqliteStore,
+    pub(crate) store: Store,
     pub(crate) state: Arc<dyn SharedState>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rules: Rules,

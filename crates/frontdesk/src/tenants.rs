@@ -9,7 +9,7 @@ use frontdesk_core::ids::TenantId;
 use frontdesk_core::ports::{Directory, StoreError};
 use frontdesk_core::tenant::Tenant;
 use frontdesk_http::{KeyOwner, Recognition};
-use frontdesk_store::SqliteStore;
+use frontdesk_store::Store;
 
 /// A snapshot that is replaced as a whole.
 struct Snapshot {
@@ -19,7 +19,7 @@ struct Snapshot {
 
 /// All tenants of the store.
 pub(crate) struct Tenants {
-    store: SqliteStore,
+    store: Store,
     calendars: Arc<Calendars>,
     clock: Arc<dyn Clock>,
     now: RwLock<Arc<Snapshot>>,
@@ -27,7 +27,7 @@ pub(crate) struct Tenants {
 
 impl Tenants {
     /// Reads them for the first time.
-    pub(crate) async fn open(store: SqliteStore, calendars: Arc<Calendars>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    pub(crate) async fn open(store: Store, calendars: Arc<Calendars>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let version = store.tenants_version().await?;
         let tenants = store.tenants().await?;
         Ok(Self { store, calendars, clock, now: RwLock::new(Arc::new(Snapshot { version, tenants })) })

@@ -14,7 +14,7 @@ use frontdesk_core::protection::Switches;
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::shared::{MemoryState, SharedState};
 use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings, Trusts};
-use frontdesk_store::{MasterKey, Metered, RedisClock, RedisOpenError, RedisState, SqliteStore, StoreSettings, VaultError};
+use frontdesk_store::{MasterKey, Metered, RedisClock, RedisOpenError, RedisState, Store, StoreSettings, VaultError};
 
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
@@ -78,7 +78,7 @@ impl World {
 /// A house, ready to serve.
 pub struct House {
     /// The store, for commands.
-    pub store: SqliteStore,
+    pub store: Store,
     /// The use cases.
     pub desk: Desk,
     /// The edge.
@@ -148,12 +148,12 @@ impl House {
 
 /// Opens the store that the configuration names, with its master key. The key is made on first use,
 /// unless the store holds secrets already.
-pub async fn open_store(config: &DeploymentConfig, world: &World) -> Result<SqliteStore, WiringError> {
+pub async fn open_store(config: &DeploymentConfig, world: &World) -> Result<Store, WiringError> {
     let StoreUrl::Sqlite(file) = &config.store;
     let store_error = |source| WiringError::Store { place: file.display().to_string(), source };
     let master_key = Arc::new(master_key(&config.master_key, file, world).await?);
     let settings = StoreSettings { file: file.clone(), master_key: Some(master_key), dice: Arc::clone(&world.dice) };
-    let store = SqliteStore::open(settings).await.map_err(store_error)?;
+    let store = Store::open(settings).await.map_err(store_error)?;
     store.check_master_key().await.map_err(store_error)?;
     Ok(store)
 }
@@ -165,8 +165,7 @@ async fn master_key(source: &SecretSource, store: &Path, world: &World) -> Resul
         if store.exists() {
             let settings = StoreSettings { file: store.to_path_buf(), master_key: None, dice: Arc::clone(&world.dice) };
             let place = store.display().to_string();
-            let opened =
-                SqliteStore::open(settings).await.map_err(|source| WiringError::Store { place: place.clone(), source })?;
+            let opened = Store::open(settings).await.map_err(|source| WiringError::Store { place: place.clone(), source })?;
             let sealed = opened.holds_secrets().await.map_err(|source| WiringError::Store { place, source })?;
             opened.close().await;
             if sealed {

@@ -1,18 +1,19 @@
-//! What must never be lost: SQLite behind the ports of the core.
+//! What must never be lost: a database behind the ports of the core.
 //!
 //! One writer, several readers, write-ahead log. A transaction that carries a promise to a caller is
 //! on the disk before it is acknowledged (`sqlite::Durability`); what only helps a conversation along
 //! may be lost with the power, not with the process.
 
+mod engine;
 mod metered;
 mod rows;
-mod sqlite;
 mod state;
+mod store;
 mod vault;
 
 pub use metered::Metered;
-pub use sqlite::operations::{AuditRow, Command, Snapshot, Versions};
-pub use sqlite::tenants::{Applied, KeyIssued, Revision};
-pub use sqlite::{SqliteStore, StoreSettings};
 pub use state::{RedisClock, RedisOpenError, RedisState};
+pub use store::operations::{AuditRow, Command, Snapshot, Versions};
+pub use store::tenants::{Applied, KeyIssued, Revision};
+pub use store::{Store, StoreSettings};
 pub use vault::{MasterKey, VaultError};

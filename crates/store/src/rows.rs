@@ -2,28 +2,18 @@
 
 use frontdesk_core::ports::StoreError;
 use jiff::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+
+use crate::engine::{Row, Value};
 
 /// Milliseconds since the epoch.
 pub(crate) fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-/// Classifies what sqlx says: a busy database is passing, the rest is not.
-pub(crate) fn failed(error: sqlx::Error) -> StoreError {
-    let busy = match &error {
-        sqlx::Error::PoolTimedOut => true,
-        sqlx::Error::Database(database) => matches!(database.code().as_deref(), Some("5" | "6" | "261" | "517")),
-        _ => false,
-    };
-    if busy { StoreError::Busy(Box::new(error)) } else { StoreError::Broken(Box::new(error)) }
-}
-
 /// A row of `table`, for errors that say where.
 pub(crate) struct Reading<'r> {
     pub(crate) table: &'static str,
-    pub(crate) row: &'r SqliteRow,
+    pub(crate) row: &'r Row,
 }
 
 impl Reading<'_> {
@@ -32,19 +22,30 @@ impl Reading<'_> {
     }
 
     pub(crate) fn text(&self, column: &'static str) -> Result<String, StoreError> {
-        self.row.try_get(column).map_err(|_| self.corrupt(column))
+        self.text_or_none(column)?.ok_or_else(|| self.corrupt(column))
     }
 
     pub(crate) fn text_or_none(&self, column: &'static str) -> Result<Option<String>, StoreError> {
-        self.row.try_get(column).map_err(|_| self.corrupt(column))
+        self.str_or_none(column).map(|text| text.map(str::to_owned))
+    }
+
+    pub(crate) fn bytes(&self, column: &'static str) -> Result<&[u8], StoreError> {
+        match self.row.get(column) {
+            Some(Value::Blob(bytes)) => Ok(bytes),
+            _ => Err(self.corrupt(column)),
+        }
     }
 
     pub(crate) fn number(&self, column: &'static str) -> Result<i64, StoreError> {
-        self.row.try_get(column).map_err(|_| self.corrupt(column))
+        self.number_or_none(column)?.ok_or_else(|| self.corrupt(column))
     }
 
     pub(crate) fn number_or_none(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
-        self.row.try_get(column).map_err(|_| self.corrupt(column))
+        match self.row.get(column) {
+            Some(Value::Int(number)) => Ok(Some(*number)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.corrupt(column)),
+        }
     }
 
     pub(crate) fn instant(&self, column: &'static str) -> Result<Timestamp, StoreError> {
@@ -56,11 +57,11 @@ impl Reading<'_> {
     }
 
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
-        serde_json::from_str(&self.text(column)?).map_err(|_| self.corrupt(column))
+        self.parsed(column, |text| serde_json::from_str(text).ok())
     }
 
     pub(crate) fn parsed<T>(&self, column: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
-        parse(&self.text(column)?).ok_or_else(|| self.corrupt(column))
+        self.str_or_none(column)?.and_then(parse).ok_or_else(|| self.corrupt(column))
     }
 
     pub(crate) fn parsed_or_none<T>(
@@ -68,7 +69,15 @@ impl Reading<'_> {
         column: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
-        self.text_or_none(column)?.map(|text| parse(&text).ok_or_else(|| self.corrupt(column))).transpose()
+        self.str_or_none(column)?.map(|text| parse(text).ok_or_else(|| self.corrupt(column))).transpose()
+    }
+
+    fn str_or_none(&self, column: &'static str) -> Result<Option<&str>, StoreError> {
+        match self.row.get(column) {
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.corrupt(column)),
+        }
     }
 }
 

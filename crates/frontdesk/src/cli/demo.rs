@@ -91,7 +91,7 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
 }
 
 /// The key of an earlier demo in the same folder, or a new one.
-async fn key_of(store: &frontdesk_store::SqliteStore, dice: &dyn Dice) -> Result<Secret, CommandError> {
+async fn key_of(store: &frontdesk_store::Store, dice: &dyn Dice) -> Result<Secret, CommandError> {
     let tenants = store.tenants().await?;
     let known = tenants.iter().find_map(|tenant| tenant.secrets.retell_api_key.clone());
     Ok(known.unwrap_or_else(|| Secret::new(format!("key_demo_{}", random_text(dice)))))

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::protection::{Mode, Protection, Switch, Switches};
 use frontdesk_core::shared::SharedState;
-use frontdesk_store::{Command as ForAll, SqliteStore};
+use frontdesk_store::{Command as ForAll, Store};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ pub(super) enum Limits {
 
 struct Desk<'c> {
     config: DeploymentConfig,
-    store: SqliteStore,
+    store: Store,
     world: World,
     context: &'c mut Context,
 }

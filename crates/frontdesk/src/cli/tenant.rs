@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::tenant::{Tenant, TenantSecrets};
-use frontdesk_store::{Applied, SqliteStore};
+use frontdesk_store::{Applied, Store};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -75,12 +75,7 @@ pub(super) async fn run(context: &mut Context, command: Command) -> Result<ExitC
     result
 }
 
-async fn with_store(
-    context: &mut Context,
-    store: &SqliteStore,
-    world: &World,
-    command: Command,
-) -> Result<ExitCode, CommandError> {
+async fn with_store(context: &mut Context, store: &Store, world: &World, command: Command) -> Result<ExitCode, CommandError> {
     let now = world.clock.now();
     match command {
         Command::Apply { .. } => {}
@@ -164,7 +159,7 @@ async fn with_store(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(store: &SqliteStore, slug: &str) -> Result<Tenant, CommandError> {
+async fn find(store: &Store, slug: &str) -> Result<Tenant, CommandError> {
     let tenants = store.tenants().await?;
     let found = tenants.iter().find(|tenant| tenant.slug.as_str() == slug);
     found

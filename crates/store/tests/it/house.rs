@@ -13,12 +13,12 @@ use frontdesk_core::ports::Beginning;
 use frontdesk_core::sensitive::Sensitive;
 use frontdesk_core::slot::{HoldWish, Line, Resource};
 use frontdesk_core::tenant::{CalendarKind, Language, Notify, Policy, Tenant, TenantSecrets, Zone};
-use frontdesk_store::{MasterKey, SqliteStore, StoreSettings};
+use frontdesk_store::{MasterKey, Store, StoreSettings};
 use jiff::{SignedDuration, Timestamp};
 
 /// A store that goes away with the test.
 pub(crate) struct Stored {
-    pub(crate) store: SqliteStore,
+    pub(crate) store: Store,
     pub(crate) dice: Arc<CountingDice>,
     folder: PathBuf,
 }
@@ -45,11 +45,11 @@ impl Stored {
     }
 }
 
-async fn open(folder: &std::path::Path, dice: &Arc<CountingDice>) -> SqliteStore {
+async fn open(folder: &std::path::Path, dice: &Arc<CountingDice>) -> Store {
     let master_key = MasterKey::from_hex(&"5a".repeat(32)).expect("a key");
     let dice: Arc<dyn Dice> = dice.clone();
     let settings = StoreSettings { file: folder.join("frontdesk.db"), master_key: Some(Arc::new(master_key)), dice };
-    SqliteStore::open(settings).await.expect("opens")
+    Store::open(settings).await.expect("opens")
 }
 
 impl Drop for Stored {

@@ -3,10 +3,9 @@
 
 use frontdesk_core::ports::StoreError;
 use ring::digest::{SHA256, digest};
-use sqlx::Row as _;
-use sqlx::sqlite::SqlitePool;
 
-use crate::rows::failed;
+use crate::engine::{Tx, args};
+use crate::rows::Reading;
 use crate::vault::encode_hex;
 
 /// Number, name, script.
@@ -14,6 +13,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "the_house", include_str!("../../migrations/sqlite/0001_the_house.sql")),
     (2, "operations", include_str!("../../migrations/sqlite/0002_operations.sql")),
     (3, "exchanges", include_str!("../../migrations/sqlite/0003_exchanges.sql")),
+    (4, "quicker_holds", include_str!("../../migrations/sqlite/0004_quicker_holds.sql")),
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -25,22 +25,16 @@ enum SchemaError {
 }
 
 /// Brings the schema forward.
-pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    sqlx::query(
+pub(crate) fn migrate(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.script(
         "CREATE TABLE IF NOT EXISTS schema_migrations (
             version INTEGER PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL
         ) STRICT",
-    )
-    .execute(&mut *tx)
-    .await
-    .map_err(failed)?;
-    let applied = sqlx::query("SELECT version, digest FROM schema_migrations ORDER BY version")
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(failed)?;
+    )?;
+    let applied = tx.all("SELECT version, digest FROM schema_migrations ORDER BY version", args![])?;
     for row in &applied {
-        let (version, stored): (i64, String) = (row.get(0), row.get(1));
+        let reading = Reading { table: "schema_migrations", row };
+        let (version, stored) = (reading.number("version")?, reading.text("digest")?);
         match MIGRATIONS.iter().find(|(known, _, _)| *known == version) {
             None => return Err(StoreError::Broken(Box::new(SchemaError::FromTheFuture(version)))),
             Some((_, _, script)) if digest_of(script) != stored => {
@@ -50,16 +44,11 @@ pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
         }
     }
     for (version, name, script) in MIGRATIONS.iter().skip(applied.len()) {
-        sqlx::raw_sql(*script).execute(&mut *tx).await.map_err(failed)?;
-        sqlx::query("INSERT INTO schema_migrations (version, name, digest) VALUES (?, ?, ?)")
-            .bind(version)
-            .bind(name)
-            .bind(digest_of(script))
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
+        tx.script(script)?;
+        let sql = "INSERT INTO schema_migrations (version, name, digest) VALUES (?, ?, ?)";
+        tx.run(sql, args![*version, *name, digest_of(script)])?;
     }
-    tx.commit().await.map_err(failed)
+    Ok(())
 }
 
 fn digest_of(script: &str) -> String {

@@ -6,8 +6,8 @@ use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId};
 use frontdesk_core::ports::StoreError;
 use frontdesk_core::sensitive::Sensitive;
 use frontdesk_core::slot::{Hold, Resource};
-use sqlx::sqlite::SqliteRow;
 
+use crate::engine::Row;
 use crate::rows::Reading;
 
 /// Reads a stored E.164 number without asking the numbering plan again.
@@ -15,7 +15,7 @@ pub(crate) fn phone(text: &str) -> Option<Phone> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
 }
 
-pub(crate) fn hold(row: &SqliteRow) -> Result<Hold, StoreError> {
+pub(crate) fn hold(row: &Row) -> Result<Hold, StoreError> {
     let reading = Reading { table: "holds", row };
     Ok(Hold {
         id: SlotId::new(reading.text("id")?),
@@ -32,7 +32,7 @@ pub(crate) fn hold(row: &SqliteRow) -> Result<Hold, StoreError> {
     })
 }
 
-pub(crate) fn appointment(row: &SqliteRow) -> Result<Appointment, StoreError> {
+pub(crate) fn appointment(row: &Row) -> Result<Appointment, StoreError> {
     let reading = Reading { table: "appointments", row };
     Ok(Appointment {
         id: BookingId::new(reading.text("id")?),
@@ -56,7 +56,7 @@ pub(crate) fn appointment(row: &SqliteRow) -> Result<Appointment, StoreError> {
     })
 }
 
-pub(crate) fn intent(row: &SqliteRow) -> Result<Intent, StoreError> {
+pub(crate) fn intent(row: &Row) -> Result<Intent, StoreError> {
     let reading = Reading { table: "intents", row };
     Ok(Intent {
         id: IntentId::new(reading.text("id")?),

@@ -1,0 +1,257 @@
+//! One SQL for every database: a transaction, its arguments, its rows, and the engine that runs it.
+//!
+//! A visit to the store is one closure that runs on a database's own thread, whatever number of
+//! statements it has: the hand-over between a request and the database is paid once. Closures may run
+//! more than once (a database that serialises by retrying does that), so they only read what they
+//! captured. Text of statements is written once, with `?` or `?1`, for all databases.
+
+pub(crate) mod queue;
+pub(crate) mod sqlite;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use frontdesk_core::ports::StoreError;
+use tokio::sync::oneshot;
+
+use crate::engine::queue::{Job, Queue};
+
+/// What has to be on the disk before a commit returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Durability {
+    /// Survives the process being killed.
+    Process,
+    /// Survives the power going away.
+    Power,
+}
+
+/// What a statement is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Arg<'a> {
+    Null,
+    Int(i64),
+    Text(Cow<'a, str>),
+    Blob(Cow<'a, [u8]>),
+}
+
+impl From<i64> for Arg<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl<'a> From<&'a str> for Arg<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(value))
+    }
+}
+
+impl<'a> From<&'a String> for Arg<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Text(Cow::Borrowed(value))
+    }
+}
+
+impl From<String> for Arg<'_> {
+    fn from(value: String) -> Self {
+        Self::Text(Cow::Owned(value))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Arg<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Blob(Cow::Borrowed(value))
+    }
+}
+
+impl From<Vec<u8>> for Arg<'_> {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Blob(Cow::Owned(value))
+    }
+}
+
+impl<'a, T: Into<Arg<'a>>> From<Option<T>> for Arg<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl<'a> From<&'a Option<String>> for Arg<'a> {
+    fn from(value: &'a Option<String>) -> Self {
+        value.as_ref().into()
+    }
+}
+
+/// The arguments of a statement, in order.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { &[$($crate::engine::Arg::from($value)),*] };
+}
+pub(crate) use args;
+
+/// What a row holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Null,
+    Int(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+/// A row that was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) columns: Arc<[Box<str>]>,
+    pub(crate) values: Vec<Value>,
+}
+
+impl Row {
+    /// The value of a column; `None` when the statement has no such column.
+    pub(crate) fn get(&self, column: &str) -> Option<&Value> {
+        let position = self.columns.iter().position(|name| **name == *column)?;
+        self.values.get(position)
+    }
+
+    /// The first column as a number; 0 for anything else. For `EXISTS`, `COUNT` and their like.
+    pub(crate) fn number(&self) -> i64 {
+        match self.values.first() {
+            Some(Value::Int(number)) => *number,
+            _ => 0,
+        }
+    }
+}
+
+/// A transaction. What it did is kept when its closure returns `Ok`, unless it was [`Tx::undone`].
+pub(crate) struct Tx<'c> {
+    on: On<'c>,
+    keep: bool,
+}
+
+pub(crate) enum On<'c> {
+    Sqlite(&'c sqlite::Connection),
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn on(on: On<'c>) -> Self {
+        Self { on, keep: true }
+    }
+
+    /// Runs a statement; returns how many rows it touched.
+    pub(crate) fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, StoreError> {
+        match &mut self.on {
+            On::Sqlite(connection) => connection.run(sql, args),
+        }
+    }
+
+    /// All rows.
+    pub(crate) fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.on {
+            On::Sqlite(connection) => connection.all(sql, args),
+        }
+    }
+
+    /// The first row, if there is one.
+    pub(crate) fn first(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Option<Row>, StoreError> {
+        Ok(self.all(sql, args)?.into_iter().next())
+    }
+
+    /// The one number that the statement answers with, 0 when it answers with nothing.
+    pub(crate) fn number(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<i64, StoreError> {
+        Ok(self.first(sql, args)?.map_or(0, |row| row.number()))
+    }
+
+    /// Whether `SELECT EXISTS (…)` says yes.
+    pub(crate) fn exists(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<bool, StoreError> {
+        Ok(self.number(sql, args)? != 0)
+    }
+
+    /// Runs a script of several statements.
+    pub(crate) fn script(&mut self, script: &str) -> Result<(), StoreError> {
+        match &mut self.on {
+            On::Sqlite(connection) => connection.script(script),
+        }
+    }
+
+    /// Takes back everything that this transaction did, and answers `value` all the same.
+    pub(crate) fn undone<T>(&mut self, value: T) -> T {
+        self.keep = false;
+        value
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep
+    }
+}
+
+/// A database with its threads. Dropped, its threads finish what was handed to them and leave.
+pub(crate) struct Engine {
+    reads: Arc<Queue>,
+    writes: Arc<Queue>,
+    threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+impl Engine {
+    pub(crate) fn new(reads: Arc<Queue>, writes: Arc<Queue>, threads: Vec<std::thread::JoinHandle<()>>) -> Self {
+        Self { reads, writes, threads: std::sync::Mutex::new(threads) }
+    }
+
+    /// Runs `work` on one consistent state of the database.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        Self::ask(&self.reads, Durability::Process, work).await
+    }
+
+    /// Runs `work` as one transaction. Given up before its turn came, it never happens; from then on it
+    /// happens whole.
+    pub(crate) async fn write<T, F>(&self, durability: Durability, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        Self::ask(&self.writes, durability, work).await
+    }
+
+    /// Hands `work` over to be written after everything that was handed over before it, and before
+    /// everything that comes after. That it failed is told to the log only.
+    pub(crate) async fn write_later<F>(&self, what: &'static str, work: F) -> Result<(), StoreError>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+    {
+        self.writes.push(Box::new(Job::deferred(what, work)))
+    }
+
+    /// Waits until everything that was handed over before is written.
+    pub(crate) async fn settled(&self) -> Result<(), StoreError> {
+        self.write(Durability::Process, |_| Ok(())).await
+    }
+
+    /// Ends the threads after what was handed to them.
+    pub(crate) async fn close(&self) {
+        self.reads.close();
+        self.writes.close();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for thread in threads {
+            // A thread that panicked has said so already.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+
+    async fn ask<T, F>(queue: &Queue, durability: Durability, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (to, answer) = oneshot::channel();
+        queue.push(Box::new(Job::awaited(durability, work, to)))?;
+        answer.await.unwrap_or_else(|_| Err(queue::lost()))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.reads.close();
+        self.writes.close();
+    }
+}

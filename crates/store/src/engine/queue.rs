@@ -1,0 +1,181 @@
+//! Work on its way to a database's threads.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use frontdesk_core::ports::StoreError;
+use tokio::sync::oneshot;
+
+use super::{Durability, Tx};
+
+/// So much may wait: more means that the disk does not follow, and that saying so is better than memory
+/// without bound.
+const MOST_WAITING: usize = 8192;
+/// So many share one commit.
+const BATCH: usize = 256;
+
+/// Why nothing came of a piece of work.
+#[derive(Debug, thiserror::Error)]
+enum QueueError {
+    #[error("the store is closed")]
+    Closed,
+    #[error("{MOST_WAITING} visits wait for the store already")]
+    Full,
+    #[error("the store went away with the answer")]
+    Lost,
+    #[error("a visit to the store panicked")]
+    Panicked,
+    #[error("the commit that was shared with others failed: {0}")]
+    Shared(String),
+}
+
+/// A piece of work that waits for a thread.
+pub(crate) trait Work: Send {
+    fn durability(&self) -> Durability;
+    /// Whether anybody still waits for it.
+    fn is_wanted(&self) -> bool;
+    /// Does it; `false` when nothing of it is to be kept.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Whatever it answered, it came to nothing.
+    fn fail(&mut self, error: StoreError);
+    /// Tells whoever waits.
+    fn answer(self: Box<Self>);
+}
+
+/// A closure with the place where its result goes.
+pub(crate) struct Job<T, F> {
+    work: F,
+    durability: Durability,
+    result: Option<Result<T, StoreError>>,
+    to: To<T>,
+}
+
+enum To<T> {
+    Waiting(oneshot::Sender<Result<T, StoreError>>),
+    /// Only the log hears of a failure, under this name.
+    Log(&'static str),
+}
+
+impl<T, F> Job<T, F> {
+    pub(crate) fn awaited(durability: Durability, work: F, to: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { work, durability, result: None, to: To::Waiting(to) }
+    }
+}
+
+impl<F> Job<(), F> {
+    pub(crate) fn deferred(what: &'static str, work: F) -> Self {
+        Self { work, durability: Durability::Process, result: None, to: To::Log(what) }
+    }
+}
+
+impl<T, F> Work for Job<T, F>
+where
+    T: Send,
+    F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send,
+{
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn is_wanted(&self) -> bool {
+        match &self.to {
+            To::Waiting(to) => !to.is_closed(),
+            To::Log(_) => true,
+        }
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
+            .unwrap_or_else(|_| Err(StoreError::Broken(Box::new(QueueError::Panicked))));
+        let is_kept = result.is_ok() && tx.is_kept();
+        self.result = Some(result);
+        is_kept
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.result = Some(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        let result = self.result.unwrap_or_else(|| Err(lost()));
+        match self.to {
+            // Whoever asked may have gone in the meantime.
+            To::Waiting(to) => drop(to.send(result)),
+            To::Log(what) => {
+                if let Err(error) = result {
+                    tracing::warn!(what, error = error.with_causes(), "a write that nobody waited for failed");
+                }
+            }
+        }
+    }
+}
+
+/// First in, first out.
+#[derive(Default)]
+pub(crate) struct Queue {
+    inner: Mutex<Inner>,
+    ready: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: VecDeque<Box<dyn Work>>,
+    is_closed: bool,
+}
+
+impl Queue {
+    pub(crate) fn push(&self, work: Box<dyn Work>) -> Result<(), StoreError> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.is_closed {
+            return Err(StoreError::Broken(Box::new(QueueError::Closed)));
+        }
+        if inner.waiting.len() >= MOST_WAITING {
+            return Err(StoreError::Busy(Box::new(QueueError::Full)));
+        }
+        inner.waiting.push_back(work);
+        drop(inner);
+        self.ready.notify_one();
+        Ok(())
+    }
+
+    /// Waits for work; `None` when the queue is closed and empty.
+    pub(crate) fn take(&self) -> Option<Box<dyn Work>> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(work) = inner.waiting.pop_front() {
+                return Some(work);
+            }
+            if inner.is_closed {
+                return None;
+            }
+            inner = self.ready.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for work and takes what else is there, up to what may share one commit; empty when the queue
+    /// is closed and empty.
+    pub(crate) fn take_batch(&self) -> Vec<Box<dyn Work>> {
+        let Some(first) = self.take() else { return Vec::new() };
+        let mut batch = vec![first];
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = inner.waiting.len().min(BATCH - 1);
+        batch.extend(inner.waiting.drain(..more));
+        batch
+    }
+
+    pub(crate) fn close(&self) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
+        self.ready.notify_all();
+    }
+}
+
+pub(crate) fn lost() -> StoreError {
+    StoreError::Broken(Box::new(QueueError::Lost))
+}
+
+/// What others hear whose commit failed together with the one that `error` is about.
+pub(crate) fn shared(error: &StoreError) -> StoreError {
+    let told = Box::new(QueueError::Shared(error.with_causes()));
+    if matches!(error, StoreError::Busy(_)) { StoreError::Busy(told) } else { StoreError::Broken(told) }
+}

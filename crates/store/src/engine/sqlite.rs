@@ -1,0 +1,216 @@
+//! SQLite: one writer thread, a few readers, write-ahead log.
+//!
+//! Writes that wait at the same time share one commit, each in a savepoint of its own: what a commit
+//! costs (a system call, and for promises a visit to the disk) is paid once for all of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use frontdesk_core::ports::StoreError;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{OpenFlags, ToSql};
+
+use super::queue::{Queue, Work, shared};
+use super::{Arg, Durability, Engine, On, Row, Tx, Value};
+
+/// How many threads read.
+const READERS: usize = 2;
+/// How long a transaction waits for another process's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that stay prepared, per connection; there are fewer in this crate.
+const PREPARED: usize = 200;
+
+/// A connection that knows the names of its statements' columns.
+pub(crate) struct Connection {
+    raw: rusqlite::Connection,
+    columns: RefCell<HashMap<&'static str, Arc<[Box<str>]>>>,
+}
+
+impl Connection {
+    fn open(file: &Path, flags: OpenFlags) -> Result<Self, StoreError> {
+        let raw = rusqlite::Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+        raw.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        raw.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+        raw.set_prepared_statement_cache_capacity(PREPARED);
+        Ok(Self { raw, columns: RefCell::default() })
+    }
+
+    pub(crate) fn run(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, StoreError> {
+        let mut statement = self.raw.prepare_cached(sql).map_err(failed)?;
+        let touched = statement.execute(rusqlite::params_from_iter(args)).map_err(failed)?;
+        Ok(u64::try_from(touched).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn all(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.raw.prepare_cached(sql).map_err(failed)?;
+        let columns =
+            self.columns.borrow_mut().entry(sql).or_insert_with(|| statement.column_names().map(Box::from).collect()).clone();
+        let mut found = Vec::new();
+        let mut rows = statement.query(rusqlite::params_from_iter(args)).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let values = (0..columns.len()).map(|at| row.get_ref(at).map(read)).collect::<Result<_, _>>().map_err(failed)?;
+            found.push(Row { columns: columns.clone(), values });
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn script(&self, script: &str) -> Result<(), StoreError> {
+        self.raw.execute_batch(script).map_err(failed)
+    }
+}
+
+/// Opens the file and starts its threads. `prepare` runs on the writer before anything else.
+pub(crate) fn open(file: &Path, prepare: impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError>) -> Result<Engine, StoreError> {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::Broken(Box::new(error)))?;
+    }
+    let writer = Connection::open(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    writer.raw.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+    writer.raw.pragma_update(None, "synchronous", "full").map_err(failed)?;
+    writer.script("BEGIN IMMEDIATE")?;
+    prepare(&mut Tx::on(On::Sqlite(&writer)))?;
+    writer.script("COMMIT")?;
+
+    let (reads, writes) = (Arc::new(Queue::default()), Arc::new(Queue::default()));
+    let mut threads = Vec::with_capacity(READERS + 1);
+    for _ in 0..READERS {
+        let reader = Connection::open(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let queue = reads.clone();
+        threads.push(spawn("store-reader", move || {
+            while let Some(work) = queue.take() {
+                read_once(&reader, work);
+            }
+        })?);
+    }
+    let queue = writes.clone();
+    threads.push(spawn("store-writer", move || {
+        let mut writer = Writer { connection: writer, durability: Durability::Power };
+        loop {
+            let batch = queue.take_batch();
+            if batch.is_empty() {
+                break;
+            }
+            writer.commit(batch);
+        }
+    })?);
+    Ok(Engine::new(reads, writes, threads))
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, StoreError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| StoreError::Broken(Box::new(error)))
+}
+
+fn read_once(reader: &Connection, mut work: Box<dyn Work>) {
+    if !work.is_wanted() {
+        return;
+    }
+    // In a transaction, so that all statements of the closure see one state.
+    match reader.run("BEGIN", &[]) {
+        Ok(_) => {
+            work.run(&mut Tx::on(On::Sqlite(reader)));
+            if let Err(error) = reader.run("COMMIT", &[]) {
+                work.fail(error);
+                // The transaction only read: whatever is left of it is let go.
+                let _ = reader.script("ROLLBACK");
+            }
+        }
+        Err(error) => work.fail(error),
+    }
+    work.answer();
+}
+
+struct Writer {
+    connection: Connection,
+    /// What the connection's commits survive right now.
+    durability: Durability,
+}
+
+impl Writer {
+    /// Does what is wanted of `batch` and commits it as one.
+    fn commit(&mut self, mut batch: Vec<Box<dyn Work>>) {
+        batch.retain(|work| work.is_wanted());
+        let Some(durability) = batch.iter().map(|work| work.durability()).max() else { return };
+        if let Err(error) = self.try_commit(durability, &mut batch) {
+            if !self.connection.raw.is_autocommit() {
+                // The commit failed: nothing of it may stay open. A second failure shows at the next BEGIN.
+                let _ = self.connection.script("ROLLBACK");
+            }
+            for work in &mut batch {
+                work.fail(shared(&error));
+            }
+        }
+        for work in batch {
+            work.answer();
+        }
+    }
+
+    fn try_commit(&mut self, durability: Durability, batch: &mut [Box<dyn Work>]) -> Result<(), StoreError> {
+        let connection = &self.connection;
+        if durability != self.durability {
+            let wanted = if durability == Durability::Power { "full" } else { "normal" };
+            connection.raw.pragma_update(None, "synchronous", wanted).map_err(failed)?;
+            self.durability = durability;
+        }
+        connection.run("BEGIN IMMEDIATE", &[])?;
+        let is_alone = batch.len() == 1;
+        for work in batch.iter_mut() {
+            if !is_alone {
+                connection.run("SAVEPOINT visit", &[])?;
+            }
+            let is_kept = work.run(&mut Tx::on(On::Sqlite(connection)));
+            if connection.raw.is_autocommit() {
+                // SQLite takes a whole transaction back where the disk fails it; the error is with the work.
+                return Err(StoreError::Broken(Box::new(TakenBack)));
+            }
+            match (is_alone, is_kept) {
+                (true, true) => {}
+                (true, false) => return connection.run("ROLLBACK", &[]).map(drop),
+                (false, true) => drop(connection.run("RELEASE visit", &[])?),
+                (false, false) => {
+                    connection.run("ROLLBACK TO visit", &[])?;
+                    connection.run("RELEASE visit", &[])?;
+                }
+            }
+        }
+        connection.run("COMMIT", &[]).map(drop)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("SQLite took the transaction back")]
+struct TakenBack;
+
+impl ToSql for Arg<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Arg::Null => ValueRef::Null,
+            Arg::Int(number) => ValueRef::Integer(*number),
+            Arg::Text(text) => ValueRef::Text(text.as_bytes()),
+            Arg::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn read(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Int(number),
+        // No column of ours is REAL: its digits are as good as anything for the error that follows.
+        ValueRef::Real(number) => Value::Text(number.to_string()),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+/// Classifies what SQLite says: a database that is busy is passing, the rest is not.
+fn failed(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+
+    match error.sqlite_error_code() {
+        Some(DatabaseBusy | DatabaseLocked) => StoreError::Busy(Box::new(error)),
+        _ => StoreError::Broken(Box::new(error)),
+    }
+}

@@ -1,0 +1,57 @@
+//! The store: every port of the core that must never lose anything, on whichever database it was opened on.
+
+pub(crate) mod callbacks;
+pub(crate) mod calls;
+pub(crate) mod claims;
+pub(crate) mod diary;
+pub(crate) mod diary_rows;
+pub(crate) mod exchanges;
+pub(crate) mod holds;
+pub(crate) mod operations;
+pub(crate) mod schema;
+pub(crate) mod settle;
+pub(crate) mod tenants;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use frontdesk_core::clock::Dice;
+use frontdesk_core::ports::StoreError;
+
+use crate::engine::{Engine, sqlite};
+use crate::vault::MasterKey;
+
+/// Where the store is and what it needs.
+pub struct StoreSettings {
+    /// The database file; its folder is made.
+    pub file: PathBuf,
+    /// Opens and seals tenants' secrets; `None` where no secret is needed.
+    pub master_key: Option<Arc<MasterKey>>,
+    /// Nonces and keys come from here.
+    pub dice: Arc<dyn Dice>,
+}
+
+/// Everything on one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) safe: tenants::Safe,
+    /// When holds that are over were swept out last, milliseconds.
+    pub(crate) swept: Arc<AtomicI64>,
+}
+
+impl Store {
+    /// Opens the database, makes it if it is not there, and brings its schema forward.
+    pub async fn open(settings: StoreSettings) -> Result<Self, StoreError> {
+        let StoreSettings { file, master_key, dice } = settings;
+        let opened = tokio::task::spawn_blocking(move || sqlite::open(&file, schema::migrate)).await;
+        let engine = opened.map_err(|error| StoreError::Broken(Box::new(error)))??;
+        Ok(Self { engine: Arc::new(engine), safe: tenants::Safe { key: master_key, dice }, swept: Arc::default() })
+    }
+
+    /// Closes all connections; what was written stays, what was handed over is written.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+}

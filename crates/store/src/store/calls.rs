@@ -1,0 +1,223 @@
+//! Calls, what was said in them, what the platform reports, and their timeline.
+
+use async_trait::async_trait;
+use frontdesk_core::call::{CallContext, CallState, Memory};
+use frontdesk_core::ids::{CallId, TenantId};
+use frontdesk_core::ports::{CallRow, Calls, Step, StoreError, VoiceEvent};
+use frontdesk_core::tenant::Scope;
+use jiff::Timestamp;
+
+use super::Store;
+use crate::engine::{Durability, Row, Tx, args};
+use crate::rows::{Reading, ms, to_json};
+
+#[async_trait]
+impl Calls for Store {
+    // On the writer, behind whatever this call had to remember: nothing that was said is missed, and a call
+    // that is new is made known in the same visit.
+    async fn open(&self, scope: Scope<'_>, call: &CallContext, now: Timestamp) -> Result<Memory, StoreError> {
+        let Some(id) = call.id.clone() else { return Ok(Memory::default()) };
+        let (tenant, call) = (scope.tenant().clone(), call.clone());
+        self.engine
+            .write(Durability::Process, move |tx| {
+                let sql = "SELECT memory FROM calls WHERE tenant = ? AND call_id = ?";
+                if let Some(row) = tx.first(sql, args![tenant.as_str(), id.as_str()])? {
+                    return Reading { table: "calls", row: &row }.json("memory");
+                }
+                make_known(tx, &tenant, &id, &call, now, now)?;
+                Ok(Memory::default())
+            })
+            .await
+    }
+
+    async fn remember(&self, scope: Scope<'_>, call: &CallId, memory: &Memory) -> Result<(), StoreError> {
+        let (tenant, call, memory) = (scope.tenant().clone(), call.clone(), to_json(memory)?);
+        self.engine
+            .write_later("what a call remembers", move |tx| {
+                let sql = "UPDATE calls SET memory = ? WHERE tenant = ? AND call_id = ?";
+                tx.run(sql, args![&memory, tenant.as_str(), call.as_str()]).map(drop)
+            })
+            .await
+    }
+
+    async fn apply(&self, scope: Scope<'_>, call: &CallContext, event: &VoiceEvent, now: Timestamp) -> Result<bool, StoreError> {
+        let (tenant, call, event) = (scope.tenant().clone(), call.clone(), event.clone());
+        self.engine
+            .write(Durability::Power, move |tx| {
+                let inserted = tx.run(
+                    "INSERT INTO call_events (tenant, call_id, name, digest, kept, at) VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT (tenant, call_id, name) DO NOTHING",
+                    args![tenant.as_str(), event.call.as_str(), &event.name, &event.digest, &event.kept, ms(now)],
+                )?;
+                if inserted == 0 {
+                    return Ok(tx.undone(false));
+                }
+                make_known(tx, &tenant, &event.call, &call, event.started_at.unwrap_or(now), now)?;
+                let state = match event.name.as_str() {
+                    "call_ended" => Some(CallState::Ended),
+                    "call_analyzed" => Some(CallState::Analyzed),
+                    _ => None,
+                };
+                // Forward only: the order of the states is the order of their words' ranks below.
+                tx.run(
+                    "UPDATE calls SET
+                state = CASE WHEN ?3 IS NULL THEN state
+                             WHEN state = 'analyzed' THEN state
+                             ELSE ?3 END,
+                started_at = COALESCE(?4, started_at),
+                ended_at = COALESCE(?5, ended_at),
+                ended_why = COALESCE(?6, ended_why)
+             WHERE tenant = ?1 AND call_id = ?2",
+                    args![
+                        tenant.as_str(),
+                        event.call.as_str(),
+                        state.map(word),
+                        event.started_at.map(ms),
+                        event.ended_at.map(ms),
+                        &event.disconnection_reason
+                    ],
+                )?;
+                if state.is_some() {
+                    tx.run(
+                        "DELETE FROM occupancy WHERE tenant = ? AND kind = 'hold' AND call_id = ?",
+                        args![tenant.as_str(), event.call.as_str()],
+                    )?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn note(&self, scope: Scope<'_>, call: &CallId, step: &Step) -> Result<(), StoreError> {
+        let (tenant, call, step) = (scope.tenant().clone(), call.clone(), step.clone());
+        self.engine
+            .write_later("a step of a call", move |tx| {
+                tx.run(
+                    "INSERT INTO call_steps (tenant, call_id, request, function, status, input, output, at, took_ms)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    args![
+                        tenant.as_str(),
+                        call.as_str(),
+                        &step.request,
+                        &step.function,
+                        &step.status,
+                        &step.input,
+                        &step.output,
+                        ms(step.at),
+                        i64::try_from(step.took_ms).unwrap_or(i64::MAX)
+                    ],
+                )
+                .map(drop)
+            })
+            .await
+    }
+
+    async fn list(&self, scope: Scope<'_>, most: u32) -> Result<Vec<CallRow>, StoreError> {
+        let tenant = scope.tenant().clone();
+        self.engine.settled().await?;
+        self.engine
+            .read(move |tx| {
+                let rows = tx.all(
+                    "SELECT * FROM calls WHERE tenant = ? ORDER BY started_at DESC LIMIT ?",
+                    args![tenant.as_str(), i64::from(most)],
+                )?;
+                rows.iter().map(read).collect()
+            })
+            .await
+    }
+
+    async fn timeline(&self, scope: Scope<'_>, call: &CallId) -> Result<Option<(CallRow, Vec<Step>)>, StoreError> {
+        let (tenant, call) = (scope.tenant().clone(), call.clone());
+        self.engine.settled().await?;
+        self.engine
+            .read(move |tx| {
+                let row =
+                    tx.first("SELECT * FROM calls WHERE tenant = ? AND call_id = ?", args![tenant.as_str(), call.as_str()])?;
+                let Some(row) = row else { return Ok(None) };
+                let steps = tx
+                    .all(
+                        "SELECT * FROM call_steps WHERE tenant = ? AND call_id = ? ORDER BY id LIMIT 1000",
+                        args![tenant.as_str(), call.as_str()],
+                    )?
+                    .iter()
+                    .map(|row| {
+                        let reading = Reading { table: "call_steps", row };
+                        Ok(Step {
+                            request: reading.text("request")?,
+                            function: reading.text("function")?,
+                            status: reading.text("status")?,
+                            input: reading.text("input")?,
+                            output: reading.text("output")?,
+                            at: reading.instant("at")?,
+                            took_ms: reading.number("took_ms")?.unsigned_abs(),
+                        })
+                    })
+                    .collect::<Result<_, StoreError>>()?;
+                Ok(Some((read(&row)?, steps)))
+            })
+            .await
+    }
+}
+
+fn make_known(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &CallId,
+    call: &CallContext,
+    started_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.run(
+        "INSERT INTO calls (tenant, call_id, state, from_number, to_number, agent_id, agent_version, started_at, memory)
+         VALUES (?, ?, 'ongoing', ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, call_id) DO NOTHING",
+        args![
+            tenant.as_str(),
+            id.as_str(),
+            call.caller.phone().map(|phone| phone.e164()),
+            &call.to_number,
+            &call.agent_id,
+            call.agent_version,
+            ms(started_at.min(now)),
+            to_json(&Memory::default())?
+        ],
+    )?;
+    Ok(())
+}
+
+impl Store {
+    /// Closes the calls of all tenants that began before `before` and whose end was never reported; returns
+    /// how many. An end that is reported later still counts.
+    pub async fn close_abandoned(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.engine
+            .write(Durability::Process, move |tx| {
+                let closed =
+                    tx.run("UPDATE calls SET state = 'abandoned' WHERE state = 'ongoing' AND started_at < ?", args![ms(before)])?;
+                Ok(closed)
+            })
+            .await
+    }
+}
+
+fn word(state: CallState) -> &'static str {
+    match state {
+        CallState::Ongoing => "ongoing",
+        CallState::Abandoned => "abandoned",
+        CallState::Ended => "ended",
+        CallState::Analyzed => "analyzed",
+    }
+}
+
+fn read(row: &Row) -> Result<CallRow, StoreError> {
+    let reading = Reading { table: "calls", row };
+    let parse = |text: &str| {
+        [CallState::Ongoing, CallState::Abandoned, CallState::Ended, CallState::Analyzed]
+            .into_iter()
+            .find(|state| word(*state) == text)
+    };
+    Ok(CallRow {
+        id: CallId::new(reading.text("call_id")?),
+        state: reading.parsed("state", parse)?,
+        started_at: reading.instant("started_at")?,
+        ended_at: reading.instant_or_none("ended_at")?,
+    })
+}

@@ -1,0 +1,159 @@
+//! Holds, and the stretches that they and appointments block.
+
+use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId, TenantId};
+use frontdesk_core::ports::StoreError;
+use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
+use jiff::{SignedDuration, Timestamp};
+
+use super::diary_rows;
+use crate::engine::{Tx, args};
+use crate::rows::{ms, to_json};
+
+/// How long a hold that ended can still be looked up, so that a late yes is understood.
+const MEMORY_OF_HOLDS: SignedDuration = SignedDuration::from_hours(2);
+
+/// Who asks for a stretch, and what it may overlap.
+pub(super) struct Claimant<'a> {
+    pub(super) kind: &'static str,
+    pub(super) owner: &'a str,
+    pub(super) call: Option<&'a CallId>,
+    pub(super) until: Option<Timestamp>,
+    pub(super) replaces: Option<&'a BookingId>,
+    pub(super) intent: Option<&'a IntentId>,
+}
+
+pub(super) fn try_hold(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    call: Option<&CallId>,
+    wish: &HoldWish,
+    now: Timestamp,
+) -> Result<Option<Hold>, StoreError> {
+    let until = now + HOLD_TTL;
+    let claimant = Claimant {
+        kind: "hold",
+        owner: wish.id.as_str(),
+        call,
+        until: Some(until),
+        replaces: wish.replaces.as_ref(),
+        intent: None,
+    };
+    for resource in &wish.line.resources {
+        if !occupy(tx, tenant, resource, &wish.busy, &claimant, now)? {
+            continue;
+        }
+        let hold = Hold {
+            id: wish.id.clone(),
+            call: call.cloned(),
+            service: wish.service.clone(),
+            staff: wish.line.staff.clone(),
+            resource: resource.clone(),
+            event_type: wish.line.event_type,
+            start: wish.start,
+            end: wish.end,
+            busy: wish.busy.clone(),
+            until,
+            replaces: wish.replaces.clone(),
+        };
+        insert_hold(tx, tenant, &hold)?;
+        return Ok(Some(hold));
+    }
+    Ok(None)
+}
+
+pub(super) fn insert_hold(tx: &mut Tx<'_>, tenant: &TenantId, hold: &Hold) -> Result<(), StoreError> {
+    tx.run("INSERT INTO holds (tenant, id, call_id, service, staff, resource, event_type, start_ms, end_ms, busy, until_ms, replaces)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", args![tenant.as_str(), hold.id.as_str(), hold.call.as_ref().map(CallId::as_str), &hold.service, &hold.staff, hold.resource.as_str(), hold.event_type, ms(hold.start), ms(hold.end), to_json(&hold.busy)?, ms(hold.until), hold.replaces.as_ref().map(BookingId::as_str)])?;
+    Ok(())
+}
+
+pub(super) fn read_hold(tx: &mut Tx<'_>, tenant: &TenantId, id: &SlotId) -> Result<Option<Hold>, StoreError> {
+    let row = tx.first("SELECT * FROM holds WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
+    row.as_ref().map(diary_rows::hold).transpose()
+}
+
+/// Lets holds go: what they block at once, their description after a while.
+pub(super) fn release(tx: &mut Tx<'_>, tenant: &TenantId, call: Option<&CallId>, id: Option<&SlotId>) -> Result<(), StoreError> {
+    let (call, id) = (call.map(CallId::as_str), id.map(SlotId::as_str));
+    // One statement per way in, so that each walks its own index.
+    match (call, id) {
+        (None, None) => return Ok(()),
+        (Some(call), None) => {
+            tx.run("DELETE FROM occupancy WHERE tenant = ? AND call_id = ? AND kind = 'hold'", args![tenant.as_str(), call])
+        }
+        (None, Some(id)) => {
+            tx.run("DELETE FROM occupancy WHERE tenant = ? AND owner = ? AND kind = 'hold'", args![tenant.as_str(), id])
+        }
+        (Some(call), Some(id)) => tx.run(
+            "DELETE FROM occupancy WHERE tenant = ? AND owner = ? AND call_id = ? AND kind = 'hold'",
+            args![tenant.as_str(), id, call],
+        ),
+    }?;
+    Ok(())
+}
+
+pub(super) fn forget_old_holds(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    tx.run("DELETE FROM holds WHERE until_ms < ?", args![ms(now - MEMORY_OF_HOLDS)])?;
+    tx.run("DELETE FROM occupancy WHERE until_ms IS NOT NULL AND until_ms <= ?", args![ms(now)])?;
+    Ok(())
+}
+
+/// Blocks all of `stretches` or none of them.
+pub(super) fn occupy(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    resource: &Resource,
+    stretches: &[(Timestamp, Timestamp)],
+    claimant: &Claimant<'_>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    for (from, to) in stretches {
+        let blocked = tx.exists(
+            "SELECT EXISTS (SELECT 1 FROM occupancy
+             WHERE tenant = ?1 AND resource = ?2 AND from_ms < ?4 AND to_ms > ?3 AND owner <> ?5
+               AND (until_ms IS NULL OR until_ms > ?6)
+               AND NOT (kind = 'hold' AND ?7 = 'hold' AND COALESCE(call_id = ?8, FALSE))
+               AND (?9 IS NULL OR owner <> ?9)
+               AND (replaces IS NULL OR replaces <> ?5))",
+            args![
+                tenant.as_str(),
+                resource.as_str(),
+                ms(*from),
+                ms(*to),
+                claimant.owner,
+                ms(now),
+                claimant.kind,
+                claimant.call.map(CallId::as_str),
+                claimant.replaces.map(BookingId::as_str)
+            ],
+        )?;
+        if blocked {
+            return Ok(false);
+        }
+    }
+    for (from, to) in stretches {
+        tx.run(
+            "INSERT INTO occupancy (tenant, resource, from_ms, to_ms, kind, owner, call_id, until_ms, replaces, intent, made_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            args![
+                tenant.as_str(),
+                resource.as_str(),
+                ms(*from),
+                ms(*to),
+                claimant.kind,
+                claimant.owner,
+                claimant.call.map(CallId::as_str),
+                claimant.until.map(ms),
+                claimant.replaces.map(BookingId::as_str),
+                claimant.intent.map(IntentId::as_str),
+                ms(now)
+            ],
+        )?;
+    }
+    Ok(true)
+}
+
+pub(super) fn delete_occupancy(tx: &mut Tx<'_>, tenant: &TenantId, owner: &str) -> Result<(), StoreError> {
+    tx.run("DELETE FROM occupancy WHERE tenant = ? AND owner = ?", args![tenant.as_str(), owner])?;
+    Ok(())
+}

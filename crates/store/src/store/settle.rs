@@ -1,0 +1,196 @@
+//! Settling an intent: what the calendar did becomes what we know, with everything that hangs on it,
+//! in one transaction. Settling twice changes nothing the second time.
+
+use frontdesk_core::booking::{IntentKind, IntentState};
+use frontdesk_core::ids::{BookingId, IntentId, TenantId};
+use frontdesk_core::ports::{Settlement, StoreError};
+use jiff::Timestamp;
+
+use super::callbacks::{resolve_appointment, resolve_wishes};
+use super::diary_rows;
+use super::holds::delete_occupancy;
+use crate::engine::{Tx, args};
+use crate::rows::{Reading, ms, to_json};
+
+pub(super) fn settle(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &IntentId,
+    settlement: &Settlement,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row = tx.first("SELECT * FROM intents WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
+    let Some(intent) = row.as_ref().map(diary_rows::intent).transpose()? else { return Ok(()) };
+    let appointment = &intent.appointment;
+    match settlement {
+        Settlement::Done { uid, staff } => {
+            close(tx, tenant, id, IntentState::Done, None, None, now)?;
+            done(tx, tenant, appointment, id, &intent.kind, uid.as_deref(), staff.as_deref(), now)
+        }
+        Settlement::Watch { until, why } => {
+            close(tx, tenant, id, IntentState::Watched, Some(*until), Some(why), now)?;
+            undo(tx, tenant, appointment, id, &intent.kind, now)
+        }
+        Settlement::Refused { why } => {
+            close(tx, tenant, id, IntentState::Refused, None, Some(why), now)?;
+            if intent.state == IntentState::Watched { Ok(()) } else { undo(tx, tenant, appointment, id, &intent.kind, now) }
+        }
+        Settlement::Again { not_before, why } => {
+            tx.run(
+                "UPDATE intents SET attempts = attempts + 1, lease_until = ?, last_error = ? WHERE tenant = ? AND id = ?",
+                args![ms(*not_before), why, tenant.as_str(), id.as_str()],
+            )?;
+            Ok(())
+        }
+        Settlement::HandOver { why } => {
+            close(tx, tenant, id, IntentState::HandedOver, None, Some(why), now)?;
+            if intent.kind == IntentKind::Create {
+                set_state(tx, tenant, appointment, "needs_person", now)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn close(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &IntentId,
+    state: IntentState,
+    watch_until: Option<Timestamp>,
+    why: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.run(
+        "UPDATE intents SET state = ?, attempts = attempts + 1, watch_until = ?, last_error = ?, settled_at = ?, lease_until = ?
+         WHERE tenant = ? AND id = ?",
+        args![state.as_str(), watch_until.map(ms), why, ms(now), ms(now), tenant.as_str(), id.as_str()],
+    )?;
+    Ok(())
+}
+
+fn done(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    appointment: &BookingId,
+    id: &IntentId,
+    kind: &IntentKind,
+    uid: Option<&str>,
+    staff: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    match kind {
+        IntentKind::Create => {
+            tx.run(
+                "UPDATE appointments SET state = 'booked', calendar_uid = COALESCE(?, calendar_uid),
+                        staff = COALESCE(?, staff), updated_at = ?
+                 WHERE tenant = ? AND id = ?",
+                args![uid, staff, ms(now), tenant.as_str(), appointment.as_str()],
+            )?;
+            booked(tx, tenant, appointment, now)
+        }
+        IntentKind::Move { start, end, busy: _, resource, staff: line_staff, reason: _ } => {
+            // The old time is given back; the rows of the new time lose their mark.
+            tx.run(
+                "DELETE FROM occupancy WHERE tenant = ? AND owner = ? AND intent IS DISTINCT FROM ?",
+                args![tenant.as_str(), appointment.as_str(), id.as_str()],
+            )?;
+            tx.run(
+                "UPDATE occupancy SET intent = NULL WHERE tenant = ? AND owner = ?",
+                args![tenant.as_str(), appointment.as_str()],
+            )?;
+            tx.run(
+                "UPDATE appointments SET start_ms = ?, end_ms = ?, resource = ?, staff = COALESCE(?, ?, staff),
+                        calendar_uid = COALESCE(?, calendar_uid), updated_at = ?
+                 WHERE tenant = ? AND id = ?",
+                args![
+                    ms(*start),
+                    ms(*end),
+                    resource.as_str(),
+                    staff,
+                    line_staff,
+                    uid,
+                    ms(now),
+                    tenant.as_str(),
+                    appointment.as_str()
+                ],
+            )?;
+            finished(tx, tenant, appointment, "rescheduled", now)
+        }
+        IntentKind::Cancel { .. } => {
+            delete_occupancy(tx, tenant, appointment.as_str())?;
+            set_state(tx, tenant, appointment, "cancelled", now)?;
+            finished(tx, tenant, appointment, "cancelled", now)
+        }
+    }
+}
+
+/// What hangs on a booking that stands: history, the business's message, work items that are over.
+pub(super) fn booked(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId, now: Timestamp) -> Result<(), StoreError> {
+    finished(tx, tenant, appointment, "booked", now)?;
+    let Some(row) = tx.first(
+        "SELECT call_id, owner FROM appointments WHERE tenant = ? AND id = ?",
+        args![tenant.as_str(), appointment.as_str()],
+    )?
+    else {
+        return Ok(());
+    };
+    let reading = Reading { table: "appointments", row: &row };
+    let (call, owner) = (reading.text_or_none("call_id")?, reading.text_or_none("owner")?);
+    resolve_wishes(tx, tenant, call.as_deref(), owner.as_deref(), now)
+}
+
+fn finished(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId, what: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "INSERT INTO appointment_history (tenant, appointment, what, start_ms, at)
+         SELECT tenant, id, ?, start_ms, ? FROM appointments WHERE tenant = ? AND id = ?",
+        args![what, ms(now), tenant.as_str(), appointment.as_str()],
+    )?;
+    let body = to_json(&serde_json::json!({ "booking_id": appointment, "what": what }))?;
+    tx.run(
+        "INSERT INTO outbox (tenant, kind, subject, body, state, not_before, created_at)
+         VALUES (?, ?, ?, ?, 'waiting', ?, ?) ON CONFLICT (tenant, kind, subject) DO NOTHING",
+        args![
+            tenant.as_str(),
+            format!("appointment.{what}"),
+            format!("{}@{}", appointment.as_str(), ms(now)),
+            body,
+            ms(now),
+            ms(now)
+        ],
+    )?;
+    resolve_appointment(tx, tenant, appointment.as_str(), now)
+}
+
+/// The calendar said no: what was blocked for it is free again, what stood before still stands.
+fn undo(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    appointment: &BookingId,
+    id: &IntentId,
+    kind: &IntentKind,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    match kind {
+        IntentKind::Create => {
+            delete_occupancy(tx, tenant, appointment.as_str())?;
+            set_state(tx, tenant, appointment, "refused", now)
+        }
+        IntentKind::Move { .. } => {
+            tx.run(
+                "DELETE FROM occupancy WHERE tenant = ? AND owner = ? AND intent = ?",
+                args![tenant.as_str(), appointment.as_str(), id.as_str()],
+            )?;
+            Ok(())
+        }
+        IntentKind::Cancel { .. } => Ok(()),
+    }
+}
+
+fn set_state(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId, state: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "UPDATE appointments SET state = ?, updated_at = ? WHERE tenant = ? AND id = ?",
+        args![state, ms(now), tenant.as_str(), appointment.as_str()],
+    )?;
+    Ok(())
+}
