@@ -9,7 +9,8 @@ pub(crate) mod queue;
 pub(crate) mod sqlite;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use frontdesk_core::ports::StoreError;
 use tokio::sync::oneshot;
@@ -184,14 +185,25 @@ impl<'c> Tx<'c> {
 
 /// A database with its threads. Dropped, its threads finish what was handed to them and leave.
 pub(crate) struct Engine {
+    peeks: sqlite::Peeks,
     reads: Arc<Queue>,
     writes: Arc<Queue>,
-    threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Engine {
-    pub(crate) fn new(reads: Arc<Queue>, writes: Arc<Queue>, threads: Vec<std::thread::JoinHandle<()>>) -> Self {
-        Self { reads, writes, threads: std::sync::Mutex::new(threads) }
+    pub(crate) fn new(peeks: sqlite::Peeks, reads: Arc<Queue>, writes: Arc<Queue>, threads: Vec<JoinHandle<()>>) -> Self {
+        Self { peeks, reads, writes, threads: Mutex::new(threads) }
+    }
+
+    /// Runs `work`, which reads a few rows by an index: where the database is a file of this machine, on the
+    /// thread that asks, because handing over would cost more than the reading.
+    pub(crate) async fn peek<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.peeks.run(work)
     }
 
     /// Runs `work` on one consistent state of the database.
@@ -214,12 +226,13 @@ impl Engine {
     }
 
     /// Hands `work` over to be written after everything that was handed over before it, and before
-    /// everything that comes after. That it failed is told to the log only.
-    pub(crate) async fn write_later<F>(&self, what: &'static str, work: F) -> Result<(), StoreError>
+    /// everything that comes after. That it failed is told to the log only; `then` runs when it is over.
+    pub(crate) async fn write_later<F, G>(&self, what: &'static str, work: F, then: G) -> Result<(), StoreError>
     where
         F: Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+        G: FnOnce() + Send + 'static,
     {
-        self.writes.push(Box::new(Job::deferred(what, work)))
+        self.writes.push(Box::new(Job::deferred(what, work, Box::new(then))))
     }
 
     /// Waits until everything that was handed over before is written.
@@ -229,9 +242,10 @@ impl Engine {
 
     /// Ends the threads after what was handed to them.
     pub(crate) async fn close(&self) {
+        self.peeks.close();
         self.reads.close();
         self.writes.close();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // A thread that panicked has said so already.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;

@@ -37,6 +37,7 @@ pub struct StoreSettings {
 pub struct Store {
     pub(crate) engine: Arc<Engine>,
     pub(crate) safe: tenants::Safe,
+    pub(crate) unsaved: calls::Unsaved,
     /// When holds that are over were swept out last, milliseconds.
     pub(crate) swept: Arc<AtomicI64>,
 }
@@ -47,7 +48,12 @@ impl Store {
         let StoreSettings { file, master_key, dice } = settings;
         let opened = tokio::task::spawn_blocking(move || sqlite::open(&file, schema::migrate)).await;
         let engine = opened.map_err(|error| StoreError::Broken(Box::new(error)))??;
-        Ok(Self { engine: Arc::new(engine), safe: tenants::Safe { key: master_key, dice }, swept: Arc::default() })
+        Ok(Self {
+            engine: Arc::new(engine),
+            safe: tenants::Safe { key: master_key, dice },
+            unsaved: calls::Unsaved::default(),
+            swept: Arc::default(),
+        })
     }
 
     /// Closes all connections; what was written stays, what was handed over is written.

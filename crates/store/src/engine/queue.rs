@@ -53,8 +53,8 @@ pub(crate) struct Job<T, F> {
 
 enum To<T> {
     Waiting(oneshot::Sender<Result<T, StoreError>>),
-    /// Only the log hears of a failure, under this name.
-    Log(&'static str),
+    /// Only the log hears of a failure, under this name; the closure runs in any case.
+    Log(&'static str, Box<dyn FnOnce() + Send>),
 }
 
 impl<T, F> Job<T, F> {
@@ -64,8 +64,8 @@ impl<T, F> Job<T, F> {
 }
 
 impl<F> Job<(), F> {
-    pub(crate) fn deferred(what: &'static str, work: F) -> Self {
-        Self { work, durability: Durability::Process, result: None, to: To::Log(what) }
+    pub(crate) fn deferred(what: &'static str, work: F, then: Box<dyn FnOnce() + Send>) -> Self {
+        Self { work, durability: Durability::Process, result: None, to: To::Log(what, then) }
     }
 }
 
@@ -81,7 +81,7 @@ where
     fn is_wanted(&self) -> bool {
         match &self.to {
             To::Waiting(to) => !to.is_closed(),
-            To::Log(_) => true,
+            To::Log(..) => true,
         }
     }
 
@@ -102,7 +102,8 @@ where
         match self.to {
             // Whoever asked may have gone in the meantime.
             To::Waiting(to) => drop(to.send(result)),
-            To::Log(what) => {
+            To::Log(what, then) => {
+                then();
                 if let Err(error) = result {
                     tracing::warn!(what, error = error.with_causes(), "a write that nobody waited for failed");
                 }

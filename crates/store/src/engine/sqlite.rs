@@ -5,11 +5,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use frontdesk_core::ports::StoreError;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OpenFlags, ToSql};
 
@@ -34,6 +35,8 @@ impl Connection {
         let raw = rusqlite::Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         raw.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         raw.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+        // A statement is planned once, not again for every argument.
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Self { raw, columns: RefCell::default() })
     }
@@ -96,7 +99,32 @@ pub(crate) fn open(file: &Path, prepare: impl FnOnce(&mut Tx<'_>) -> Result<(), 
             writer.commit(batch);
         }
     })?);
-    Ok(Engine::new(reads, writes, threads))
+    let peeks = Peeks { file: file.to_owned(), idle: Mutex::default() };
+    Ok(Engine::new(peeks, reads, writes, threads))
+}
+
+/// Connections for who reads a few rows on its own thread: as many as were ever needed at once.
+pub(crate) struct Peeks {
+    file: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Peeks {
+    pub(crate) fn run<T>(&self, work: impl Fn(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => Connection::open(&self.file, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let answer = work(&mut Tx::on(On::Sqlite(&reader)));
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        answer
+    }
+
+    /// Lets the connections go; who peeks afterwards opens one anew.
+    pub(crate) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, StoreError> {

@@ -70,7 +70,7 @@ impl Callbacks for Store {
     async fn callback(&self, scope: Scope<'_>, id: &CallbackId) -> Result<Option<Callback>, StoreError> {
         let (tenant, id) = (scope.tenant().clone(), id.clone());
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let row = tx.first("SELECT * FROM callbacks WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
                 row.as_ref().map(read).transpose()
             })

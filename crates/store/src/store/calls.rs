@@ -1,5 +1,8 @@
 //! Calls, what was said in them, what the platform reports, and their timeline.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use frontdesk_core::call::{CallContext, CallState, Memory};
 use frontdesk_core::ids::{CallId, TenantId};
@@ -11,33 +14,80 @@ use super::Store;
 use crate::engine::{Durability, Row, Tx, args};
 use crate::rows::{Reading, ms, to_json};
 
+/// What calls remember, from when it is handed over until it is written: who asks in between must not
+/// find what was there before.
+#[derive(Clone, Default)]
+pub(crate) struct Unsaved(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    count: u64,
+    memories: HashMap<(TenantId, CallId), (u64, Memory)>,
+}
+
+/// Takes an entry away when dropped, unless a newer one has replaced it.
+struct Ticket {
+    unsaved: Unsaved,
+    key: (TenantId, CallId),
+    number: u64,
+}
+
+impl Unsaved {
+    fn of(&self, tenant: &TenantId, call: &CallId) -> Option<Memory> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.memories.get(&(tenant.clone(), call.clone())).map(|(_, memory)| memory.clone())
+    }
+
+    fn keep(&self, tenant: &TenantId, call: &CallId, memory: Memory) -> Ticket {
+        let key = (tenant.clone(), call.clone());
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.count += 1;
+        let number = waiting.count;
+        waiting.memories.insert(key.clone(), (number, memory));
+        Ticket { unsaved: self.clone(), key, number }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut waiting = self.unsaved.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.memories.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            waiting.memories.remove(&self.key);
+        }
+    }
+}
+
 #[async_trait]
 impl Calls for Store {
-    // On the writer, behind whatever this call had to remember: nothing that was said is missed, and a call
-    // that is new is made known in the same visit.
     async fn open(&self, scope: Scope<'_>, call: &CallContext, now: Timestamp) -> Result<Memory, StoreError> {
         let Some(id) = call.id.clone() else { return Ok(Memory::default()) };
-        let (tenant, call) = (scope.tenant().clone(), call.clone());
-        self.engine
-            .write(Durability::Process, move |tx| {
-                let sql = "SELECT memory FROM calls WHERE tenant = ? AND call_id = ?";
-                if let Some(row) = tx.first(sql, args![tenant.as_str(), id.as_str()])? {
-                    return Reading { table: "calls", row: &row }.json("memory");
-                }
-                make_known(tx, &tenant, &id, &call, now, now)?;
-                Ok(Memory::default())
-            })
-            .await
+        let tenant = scope.tenant().clone();
+        if let Some(memory) = self.unsaved.of(&tenant, &id) {
+            return Ok(memory);
+        }
+        let (whose, which) = (tenant.clone(), id.clone());
+        let known = self.engine.peek(move |tx| {
+            let sql = "SELECT memory FROM calls WHERE tenant = ? AND call_id = ?";
+            let row = tx.first(sql, args![whose.as_str(), which.as_str()])?;
+            row.map(|row| Reading { table: "calls", row: &row }.json("memory")).transpose()
+        });
+        if let Some(memory) = known.await? {
+            return Ok(memory);
+        }
+        let call = call.clone();
+        let known = move |tx: &mut Tx<'_>| make_known(tx, &tenant, &id, &call, now, now);
+        self.engine.write_later("a call that is new", known, || {}).await?;
+        Ok(Memory::default())
     }
 
     async fn remember(&self, scope: Scope<'_>, call: &CallId, memory: &Memory) -> Result<(), StoreError> {
-        let (tenant, call, memory) = (scope.tenant().clone(), call.clone(), to_json(memory)?);
-        self.engine
-            .write_later("what a call remembers", move |tx| {
-                let sql = "UPDATE calls SET memory = ? WHERE tenant = ? AND call_id = ?";
-                tx.run(sql, args![&memory, tenant.as_str(), call.as_str()]).map(drop)
-            })
-            .await
+        let (tenant, call, text) = (scope.tenant().clone(), call.clone(), to_json(memory)?);
+        let ticket = self.unsaved.keep(&tenant, &call, memory.clone());
+        let write = move |tx: &mut Tx<'_>| {
+            let sql = "UPDATE calls SET memory = ? WHERE tenant = ? AND call_id = ?";
+            tx.run(sql, args![&text, tenant.as_str(), call.as_str()]).map(drop)
+        };
+        self.engine.write_later("what a call remembers", write, move || drop(ticket)).await
     }
 
     async fn apply(&self, scope: Scope<'_>, call: &CallContext, event: &VoiceEvent, now: Timestamp) -> Result<bool, StoreError> {
@@ -90,26 +140,25 @@ impl Calls for Store {
 
     async fn note(&self, scope: Scope<'_>, call: &CallId, step: &Step) -> Result<(), StoreError> {
         let (tenant, call, step) = (scope.tenant().clone(), call.clone(), step.clone());
-        self.engine
-            .write_later("a step of a call", move |tx| {
-                tx.run(
-                    "INSERT INTO call_steps (tenant, call_id, request, function, status, input, output, at, took_ms)
+        let write = move |tx: &mut Tx<'_>| {
+            tx.run(
+                "INSERT INTO call_steps (tenant, call_id, request, function, status, input, output, at, took_ms)
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    args![
-                        tenant.as_str(),
-                        call.as_str(),
-                        &step.request,
-                        &step.function,
-                        &step.status,
-                        &step.input,
-                        &step.output,
-                        ms(step.at),
-                        i64::try_from(step.took_ms).unwrap_or(i64::MAX)
-                    ],
-                )
-                .map(drop)
-            })
-            .await
+                args![
+                    tenant.as_str(),
+                    call.as_str(),
+                    &step.request,
+                    &step.function,
+                    &step.status,
+                    &step.input,
+                    &step.output,
+                    ms(step.at),
+                    i64::try_from(step.took_ms).unwrap_or(i64::MAX)
+                ],
+            )
+            .map(drop)
+        };
+        self.engine.write_later("a step of a call", write, || {}).await
     }
 
     async fn list(&self, scope: Scope<'_>, most: u32) -> Result<Vec<CallRow>, StoreError> {

@@ -24,7 +24,7 @@ impl Diary for Store {
     async fn busy(&self, scope: Scope<'_>, from: Timestamp, to: Timestamp, now: Timestamp) -> Result<Vec<Busy>, StoreError> {
         let tenant = scope.tenant().clone();
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let rows = tx.all(
                     "SELECT resource, from_ms, to_ms, kind, owner, call_id, replaces FROM occupancy
              WHERE tenant = ? AND from_ms < ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)",
@@ -90,7 +90,7 @@ impl Diary for Store {
     async fn find_hold(&self, scope: Scope<'_>, id: &SlotId) -> Result<Option<Hold>, StoreError> {
         let (tenant, id) = (scope.tenant().clone(), id.clone());
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let row = tx.first("SELECT * FROM holds WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
                 row.as_ref().map(diary_rows::hold).transpose()
             })
@@ -213,7 +213,7 @@ impl Diary for Store {
     async fn appointment(&self, scope: Scope<'_>, id: &BookingId) -> Result<Option<Appointment>, StoreError> {
         let (tenant, id) = (scope.tenant().clone(), id.clone());
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let row =
                     tx.first("SELECT * FROM appointments WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
                 row.as_ref().map(diary_rows::appointment).transpose()
@@ -224,7 +224,7 @@ impl Diary for Store {
     async fn appointments(&self, scope: Scope<'_>, filter: &AppointmentFilter) -> Result<Vec<Appointment>, StoreError> {
         let (tenant, filter) = (scope.tenant().clone(), filter.clone());
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let AppointmentFilter { owner, call, ending_after, standing_only, limit } = &filter;
                 let after = ending_after.map_or(i64::MIN, ms);
                 let standing_only = i64::from(*standing_only);
@@ -269,7 +269,7 @@ impl Diary for Store {
     async fn intent_of(&self, scope: Scope<'_>, appointment: &BookingId) -> Result<Option<Intent>, StoreError> {
         let (tenant, appointment) = (scope.tenant().clone(), appointment.clone());
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let row = tx.first(
                     "SELECT * FROM intents WHERE tenant = ? AND appointment = ? ORDER BY created_at DESC, rowid DESC LIMIT 1",
                     args![tenant.as_str(), appointment.as_str()],
@@ -306,7 +306,7 @@ impl Diary for Store {
     async fn intent(&self, scope: Scope<'_>, id: &IntentId) -> Result<Option<Intent>, StoreError> {
         let (tenant, id) = (scope.tenant().clone(), id.clone());
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let row = tx.first("SELECT * FROM intents WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
                 row.as_ref().map(diary_rows::intent).transpose()
             })

@@ -71,7 +71,7 @@ impl Store {
     /// Where the changes of others stand.
     pub async fn versions(&self) -> Result<Versions, StoreError> {
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let found = tx.first(
                     "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'tenants_version'), 0) AS tenants,
                             COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'features_version'), 0) AS features,

@@ -171,7 +171,7 @@ impl Store {
     pub async fn key_owner(&self, key: &str, now: Timestamp) -> Result<Option<(TenantId, String)>, StoreError> {
         let key = key.to_owned();
         self.engine
-            .read(move |tx| {
+            .peek(move |tx| {
                 let row = tx.first(
                     "SELECT api_keys.tenant, api_keys.key_id FROM api_keys JOIN tenants ON tenants.slug = api_keys.tenant
              WHERE api_keys.hash = ? AND (api_keys.expires_at IS NULL OR api_keys.expires_at > ?)",
