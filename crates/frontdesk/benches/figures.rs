@@ -1,6 +1,7 @@
 //! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary with all protections on, Redis
 //! for its state and its log in a file, under load beside a bare axum route and, where installed, nginx that
-//! proxies to the same simulated calendar. `cargo bench -p frontdesk`. Quote ratios: machines are noisy.
+//! proxies to the same simulated calendar. `cargo bench -p frontdesk`, with `-- bookings` only those. Quote
+//! ratios: machines are noisy.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -28,15 +29,20 @@ use tokio::net::{TcpListener, TcpStream};
 const CONNECTIONS: [usize; 2] = [16, 64];
 const RUN: Duration = Duration::from_secs(3);
 const KEY: &str = "key_bench";
+/// People of one practice whose calendar is our own.
+const STAFF: usize = 8;
 
 fn main() {
     // `cargo test --benches` starts this too: there it only has to compile.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    parts();
-    protections();
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(whole());
+    let alone = std::env::args().any(|argument| argument == "bookings");
+    if !alone {
+        parts();
+        protections();
+    }
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(whole(alone));
 }
 
 #[expect(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
@@ -187,7 +193,7 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
-    async fn start(state: &str, tenants: &[(&str, String)]) -> Self {
+    async fn start(state: &str, tenants: &[(String, String)]) -> Self {
         let folder = std::env::temp_dir().join(format!("frontdesk-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
@@ -271,7 +277,19 @@ fn cpu_of(process: u32) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-async fn whole() {
+/// A practice of eight with the built-in calendar, open at all times.
+fn builtin(number: usize) -> String {
+    let mut text = format!(
+        "slug = \"builtin{number}\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\n[calendar]\nkind = \"builtin\"\n[hours]\n{}\n[policy]\nhorizon = \"700d\"\n[[services]]\nname = \"Beratung\"\nminutes = 15\n",
+        ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].map(|day| format!("{day} = [\"00:00-24:00\"]")).join("\n")
+    );
+    for person in 0..STAFF {
+        let _ = write!(text, "[[staff]]\nname = \"Person {person}\"\nservices = [\"Beratung\"]\n");
+    }
+    text
+}
+
+async fn whole(bookings_alone: bool) {
     let calendar = SimulatedCalCom::start(Config::salon().rate_limit(Some(RateLimit::of(100_000_000)))).await;
     let calcom = |slug: &str, verify_after: &str| {
         format!(
@@ -280,15 +298,11 @@ async fn whole() {
         )
     };
     let most = CONNECTIONS.into_iter().max().unwrap_or(1);
-    let mut builtin = format!(
-        "slug = \"builtin\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\n[calendar]\nkind = \"builtin\"\n[hours]\n{}\n[policy]\nhorizon = \"700d\"\n[[services]]\nname = \"Beratung\"\nminutes = 15\n",
-        ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].map(|day| format!("{day} = [\"00:00-24:00\"]")).join("\n")
-    );
-    for number in 0..most {
-        let _ = write!(builtin, "[[staff]]\nname = \"Person {number}\"\nservices = [\"Beratung\"]\n");
+    let mut tenants = vec![("warm.toml".to_owned(), calcom("warm", "60s")), ("cold.toml".to_owned(), calcom("cold", "0s"))];
+    for number in 0..most.div_ceil(STAFF) {
+        tenants.push((format!("builtin{number}.toml"), builtin(number)));
     }
     let redis = RedisServer::start();
-    let tenants = [("warm.toml", calcom("warm", "60s")), ("cold.toml", calcom("cold", "0s")), ("builtin.toml", builtin)];
     let gateway = Gateway::start(&redis.url(), &tenants).await;
     let floor = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let floor_address = floor.local_addr().expect("an address").to_string();
@@ -313,6 +327,11 @@ async fn whole() {
     };
     let mut first = tomorrow;
     for connections in CONNECTIONS {
+        if bookings_alone {
+            bookings(&gateway, first, connections).await;
+            first = first.saturating_add(100.days());
+            continue;
+        }
         say(&format!(
             "\n{connections} keep-alive connections, {} s each{:>12} req/s    p50 ms    p99 ms   CPU s per 1,000",
             RUN.as_secs(),
@@ -346,6 +365,9 @@ async fn whole() {
         calendar.clear_faults();
         bookings(&gateway, first, connections).await;
         first = first.saturating_add(100.days());
+    }
+    if bookings_alone {
+        return;
     }
     say("");
     let alone = |_: usize, round: u64| {
@@ -412,38 +434,72 @@ impl Drop for Nginx {
     }
 }
 
-/// Every connection is one caller after another: a check, then the booking of what it found.
+/// Every connection is one caller after another: first all check and have a slot held, then all book.
 async fn bookings(gateway: &Gateway, first: jiff::civil::Date, connections: usize) {
-    let began_cpu = gateway.cpu();
-    let began = now();
+    let path = |connection: usize| format!("/api/t/builtin{}/retell/functions", connection / STAFF);
+    let body = |function: &str, args: &serde_json::Value, call: &str| {
+        json!({"name": function, "args": args, "call": {"call_id": call}}).to_string()
+    };
+    let held = phase(gateway, "check of the built-in calendar, held", (0..connections).map(|_| ()).collect(), move |connection, (), mut stream| async move {
+        let mut slots = Vec::new();
+        let mut took = Vec::new();
+        let began = now();
+        while began.elapsed() < RUN {
+            let number = slots.len() as i32;
+            let day = first.checked_add((number / 90).days()).expect("in range");
+            let minute = (number % 90) * 15;
+            let call = format!("b{connections}-{connection}-{number}");
+            let args = json!({"service": "Beratung", "staff": format!("Person {}", connection % STAFF), "date": day.to_string(), "time": format!("{:02}:{:02}", minute / 60, minute % 60)});
+            let check = request(&path(connection), &body("check_availability", &args, &call));
+            let asked = now();
+            let answer = exchange(&mut stream, &check).await;
+            took.push(asked.elapsed());
+            let id = answer.split("\"slot_id\":\"").nth(1).and_then(|rest| rest.split('"').next());
+            slots.push((call, id.unwrap_or_else(|| panic!("{answer}")).to_owned()));
+        }
+        (took, slots)
+    })
+    .await;
+    let name = if connections == 1 { "booking, one caller at a time" } else { "booking, built-in calendar" };
+    phase(gateway, name, held, move |connection, slots, mut stream| async move {
+        let mut took = Vec::new();
+        for (call, id) in slots {
+            let args = json!({"slot_id": id, "name": "Ada Byron"});
+            let book = request(&path(connection), &body("book_appointment", &args, &call));
+            let asked = now();
+            let answer = exchange(&mut stream, &book).await;
+            took.push(asked.elapsed());
+            assert!(answer.contains("\"status\":\"booked\""), "{answer}");
+        }
+        (took, ())
+    })
+    .await;
+}
+
+/// All connections do `work`, each with what it brought; reports it under `name` and gives what they made.
+async fn phase<B, M, F>(gateway: &Gateway, name: &str, brought: Vec<B>, work: impl Fn(usize, B, TcpStream) -> F) -> Vec<M>
+where
+    M: Send + 'static,
+    F: Future<Output = (Vec<Duration>, M)> + Send + 'static,
+{
     let mut tasks = tokio::task::JoinSet::new();
-    for connection in 0..connections {
-        let address = gateway.address.clone();
-        tasks.spawn(async move {
-            let mut stream = TcpStream::connect(address).await.expect("connected");
-            let mut took = Vec::new();
-            let mut slot = 0_i32;
-            while began.elapsed() < RUN {
-                let day = first.checked_add((slot / 90).days()).expect("in range");
-                let minute = (slot % 90) * 15;
-                slot += 1;
-                let call = format!("b{connections}-{connection}-{slot}");
-                let args = json!({"service": "Beratung", "staff": format!("Person {connection}"), "date": day.to_string(), "time": format!("{:02}:{:02}", minute / 60, minute % 60)});
-                let check = request("/api/t/builtin/retell/functions", &json!({"name": "check_availability", "args": args, "call": {"call_id": call}}).to_string());
-                let answer = exchange(&mut stream, &check).await;
-                let Some(id) = answer.split("\"slot_id\":\"").nth(1).and_then(|rest| rest.split('"').next()) else { continue };
-                let book = request("/api/t/builtin/retell/functions", &json!({"name": "book_appointment", "args": {"slot_id": id, "name": "Ada Byron"}, "call": {"call_id": call}}).to_string());
-                let asked = now();
-                let answer = exchange(&mut stream, &book).await;
-                took.push(asked.elapsed());
-                assert!(answer.contains("\"status\":\"booked\""), "{answer}");
-            }
-            took
-        });
+    let (began_cpu, began) = (gateway.cpu(), now());
+    for (connection, brought) in brought.into_iter().enumerate() {
+        let stream = TcpStream::connect(&gateway.address).await.expect("connected");
+        let work = work(connection, brought, stream);
+        tasks.spawn(async move { (connection, work.await) });
     }
-    let all: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
-    let name = if connections == 1 { "booking, one caller at a time" } else { "check and booking, built-in calendar" };
-    report(name, all, began.elapsed(), Some(gateway.cpu() - began_cpu));
+    let mut all = tasks.join_all().await;
+    all.sort_by_key(|(connection, _)| *connection);
+    let (elapsed, spent) = (began.elapsed(), gateway.cpu() - began_cpu);
+    let mut took = Vec::new();
+    let mut made = Vec::new();
+    for (_, (times, of_one)) in all {
+        took.extend(times);
+        made.push(of_one);
+    }
+    report(name, took, elapsed, Some(spent));
+    made
 }
 
 async fn load_of(
