@@ -4,7 +4,7 @@
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::hours::Day;
+use crate::hours::{Day, bounds_of};
 use crate::outcome::{Change, DayInfo, Denial};
 use crate::tenant::{Language, Staff, Tenant};
 
@@ -28,29 +28,72 @@ pub fn refuses_start(
     hours: HoursRule,
     now: Timestamp,
 ) -> Option<Denial> {
+    let refusal = refuses_moment(tenant, start, now);
+    if refusal.is_some() || hours != HoursRule::Enforced {
+        return refusal;
+    }
+    refuses_hours(tenant, staff, start, length)
+}
+
+/// Why `start` is too soon or too far away, or `None`.
+fn refuses_moment(tenant: &Tenant, start: Timestamp, now: Timestamp) -> Option<Denial> {
     let earliest = now + tenant.policy.min_notice;
     if start < earliest || start <= now {
         return Some(Denial::NoticeTooShort { earliest });
     }
     let latest = now + tenant.policy.horizon;
-    if start > latest {
-        return Some(Denial::HorizonExceeded { latest });
+    (start > latest).then_some(Denial::HorizonExceeded { latest })
+}
+
+/// [`refuses_start`] for many starts of one length, in order: what a day looks like is found out once.
+#[derive(Debug)]
+pub struct Rules<'a> {
+    /// Whose rules.
+    pub tenant: &'a Tenant,
+    /// Whose own hours count, where there are any.
+    pub staff: Option<&'a Staff>,
+    /// How long each is.
+    pub length: SignedDuration,
+    /// What the hours do.
+    pub hours: HoursRule,
+    /// The instant of asking.
+    pub now: Timestamp,
+    /// The day looked at last, from when to when, exclusive; `None` to begin with.
+    pub seen: Option<(Timestamp, Timestamp, Option<Day>)>,
+}
+
+impl Rules<'_> {
+    /// Whether the rules allow `start`.
+    pub fn allow(&mut self, start: Timestamp) -> bool {
+        if refuses_moment(self.tenant, start, self.now).is_some() {
+            return false;
+        }
+        if self.hours != HoursRule::Enforced {
+            return true;
+        }
+        if !self.seen.as_ref().is_some_and(|(from, to, _)| *from <= start && start < *to) {
+            let date = start.to_zoned_datetime(self.tenant.zone().clone()).date();
+            let (from, to) = bounds_of(date, self.tenant.zone()).unwrap_or((start, start));
+            self.seen = Some((from, to, day(self.tenant, self.staff, date)));
+        }
+        match &self.seen {
+            Some((_, _, Some(Day::Open(spans)))) => fits(spans, start, self.length),
+            Some((_, _, Some(_))) => false,
+            Some((_, _, None)) | None => true,
+        }
     }
-    if hours != HoursRule::Enforced {
-        return None;
-    }
-    refuses_hours(tenant, staff, start, length)
+}
+
+fn fits(spans: &[(Timestamp, Timestamp)], start: Timestamp, length: SignedDuration) -> bool {
+    let end = start + length;
+    spans.iter().any(|(from, to)| *from <= start && end <= *to)
 }
 
 /// Why the hours do not allow `start`, or `None`; a tenant without hours follows its calendar's.
 pub fn refuses_hours(tenant: &Tenant, staff: Option<&Staff>, start: Timestamp, length: SignedDuration) -> Option<Denial> {
     let date = start.to_zoned_datetime(tenant.zone().clone()).date();
     match day(tenant, staff, date)? {
-        Day::Open(spans) => {
-            let end = start + length;
-            let fits = spans.iter().any(|(from, to)| *from <= start && end <= *to);
-            (!fits).then_some(Denial::OutsideBusinessHours { date, open: spans })
-        }
+        Day::Open(spans) => (!fits(&spans, start, length)).then_some(Denial::OutsideBusinessHours { date, open: spans }),
         Day::NoHours => Some(Denial::OutsideBusinessHours { date, open: Vec::new() }),
         Day::Closure(reason) => Some(Denial::Closed { date, reason }),
         Day::Holiday { de, en } => Some(Denial::Closed { date, reason: holiday_name(tenant.language, de, en) }),

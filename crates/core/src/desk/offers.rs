@@ -1,7 +1,7 @@
 //! What is free: the calendar's word, minus what is blocked here, minus what the rules forbid; and the
 //! choice of what to offer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,9 +12,9 @@ use crate::deadline::Deadline;
 use crate::hours::bounds_of;
 use crate::ids::{BookingId, CallId, SlotId};
 use crate::outcome::Offer;
-use crate::policy::{HoursRule, refuses_start};
+use crate::policy::{HoursRule, Rules};
 use crate::ports::{Busy, CalendarError, SlotAsk, StoreError};
-use crate::slot::{HOLDS_PER_CALL, Hold, HoldWish, Line, busy_stretches};
+use crate::slot::{HOLDS_PER_CALL, Hold, HoldWish, Line, Resource, busy_stretches};
 use crate::tenant::{CalendarKind, Service, Staff, Tenant};
 
 /// Starts that are proposed together are at least this far apart, so that a choice is a choice.
@@ -100,6 +100,7 @@ impl Desk {
         let answers = join_all(asks.collect()).await;
         let day = SignedDuration::from_hours(24);
         let busy = self.parts.diary.busy(tenant.scope(), from - day, to + day, now).await?;
+        let blocked = Blocked::of(&busy, call, replaces.map(|it| &it.id));
         let mut found = Found::default();
         let mut trouble = None;
         for (index, (line, answer)) in lines.iter().zip(answers).enumerate() {
@@ -111,14 +112,9 @@ impl Desk {
                 }
             };
             let person = line.staff.as_deref().and_then(|name| tenant.staff_member(name)).or(staff);
+            let mut rules = Rules { tenant, staff: person, length: service.duration(), hours, now, seen: None };
             for start in free.starts {
-                if start < from || start >= to {
-                    continue;
-                }
-                if refuses_start(tenant, person, start, service.duration(), hours, now).is_some() {
-                    continue;
-                }
-                if is_open(line, service, start, &busy, call, replaces.map(|it| &it.id)) {
+                if from <= start && start < to && rules.allow(start) && blocked.leave_open(line, service, start) {
                     found.starts.entry(start).or_default().push(index);
                 }
             }
@@ -257,23 +253,44 @@ fn spaced(starts: &[Timestamp], gap: SignedDuration) -> Vec<Timestamp> {
     first
 }
 
-/// Whether any place on the line is free for all of the service's stretches.
-fn is_open(
-    line: &Line,
-    service: &Service,
-    start: Timestamp,
-    busy: &[Busy],
-    call: Option<&CallId>,
-    replaces: Option<&BookingId>,
-) -> bool {
-    let stretches = busy_stretches(service, start);
-    line.resources.iter().any(|resource| {
-        !busy.iter().filter(|block| block.resource == *resource).any(|block| {
+/// What is blocked of every place, each in order and without overlaps.
+struct Blocked<'a>(HashMap<&'a Resource, Vec<(Timestamp, Timestamp)>>);
+
+impl<'a> Blocked<'a> {
+    /// Without what the call holds itself, and without the appointment that would be moved.
+    fn of(busy: &'a [Busy], call: Option<&CallId>, replaces: Option<&BookingId>) -> Self {
+        let mut places: HashMap<&Resource, Vec<(Timestamp, Timestamp)>> = HashMap::new();
+        for block in busy {
             let own_hold = call.is_some() && block.held_by.as_ref() == call;
             let own_appointment = replaces.is_some() && block.appointment.as_ref() == replaces && block.held_by.is_none();
-            !own_hold && !own_appointment && stretches.iter().any(|(from, to)| block.from < *to && block.to > *from)
+            if !own_hold && !own_appointment {
+                places.entry(&block.resource).or_default().push((block.from, block.to));
+            }
+        }
+        for stretches in places.values_mut() {
+            stretches.sort_unstable();
+            stretches.dedup_by(|next, before| {
+                let touches = next.0 <= before.1;
+                if touches {
+                    before.1 = before.1.max(next.1);
+                }
+                touches
+            });
+        }
+        Self(places)
+    }
+
+    /// Whether any place on the line is free for all of the service's stretches.
+    fn leave_open(&self, line: &Line, service: &Service, start: Timestamp) -> bool {
+        let wanted = busy_stretches(service, start);
+        line.resources.iter().any(|resource| {
+            let Some(blocked) = self.0.get(resource) else { return true };
+            wanted.iter().all(|(from, to)| {
+                let first = blocked.partition_point(|(_, end)| end <= from);
+                blocked.get(first).is_none_or(|(begin, _)| begin >= to)
+            })
         })
-    })
+    }
 }
 
 /// How old a promise's knowledge may be for this tenant.

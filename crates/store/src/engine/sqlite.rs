@@ -228,7 +228,9 @@ fn read(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => Value::Int(number),
         // No column of ours is REAL: its digits are as good as anything for the error that follows.
         ValueRef::Real(number) => Value::Text(number.to_string()),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Text(text) => {
+            Value::Text(std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text).into_owned(), str::to_owned))
+        }
         ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
     }
 }

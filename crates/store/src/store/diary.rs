@@ -26,24 +26,20 @@ impl Diary for Store {
         self.engine
             .peek(move |tx| {
                 let rows = tx.all(
-                    "SELECT resource, from_ms, to_ms, kind, owner, call_id, replaces FROM occupancy
+                    "SELECT resource, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
+                            CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
              WHERE tenant = ? AND from_ms < ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)",
                     args![tenant.as_str(), ms(to), ms(from), ms(now)],
                 )?;
                 rows.iter()
                     .map(|row| {
                         let reading = Reading { table: "occupancy", row };
-                        let is_hold = reading.text("kind")? == "hold";
                         Ok(Busy {
                             resource: Resource::from_stored(reading.text("resource")?),
                             from: reading.instant("from_ms")?,
                             to: reading.instant("to_ms")?,
-                            held_by: if is_hold { reading.text_or_none("call_id")?.map(CallId::new) } else { None },
-                            appointment: if is_hold {
-                                reading.text_or_none("replaces")?.map(BookingId::new)
-                            } else {
-                                Some(BookingId::new(reading.text("owner")?))
-                            },
+                            held_by: reading.text_or_none("held_by")?.map(CallId::new),
+                            appointment: reading.text_or_none("appointment")?.map(BookingId::new),
                         })
                     })
                     .collect()
