@@ -7,6 +7,8 @@
 
 pub(crate) mod queue;
 pub(crate) mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
