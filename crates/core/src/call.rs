@@ -19,6 +19,9 @@ impl Phone {
         if text.len() > 50 {
             return None;
         }
+        if is_e164(text) {
+            return Some(Self(Sensitive::new(text.to_owned())));
+        }
         let country = home.and_then(Phone::country);
         let number = phonenumber::parse(country, text).ok()?;
         let e164 = number.format().mode(phonenumber::Mode::E164).to_string();
@@ -40,6 +43,29 @@ impl Phone {
     fn country(&self) -> Option<country::Id> {
         phonenumber::parse(None, self.e164()).ok()?.country().id()
     }
+}
+
+/// Whether `text` is in E.164 form as it stands, as carriers send it: where no 0 follows the country code
+/// there is no national prefix that a careful reading would drop. Country codes after ITU-T E.164, list
+/// of assigned codes.
+fn is_e164(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix('+').map(str::as_bytes) else { return false };
+    if !(8..=15).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let code = match digits {
+        [b'1' | b'7', ..] => 1,
+        [b'2', b'0' | b'7', ..]
+        | [b'3', b'0'..=b'4' | b'6' | b'9', ..]
+        | [b'4', b'0' | b'1' | b'3'..=b'9', ..]
+        | [b'5', b'1'..=b'8', ..]
+        | [b'6', b'0'..=b'6', ..]
+        | [b'8', b'1' | b'2' | b'4' | b'6', ..]
+        | [b'9', b'0'..=b'5' | b'8', ..] => 2,
+        // Three digits, or none that is assigned.
+        _ => return false,
+    };
+    digits[code] != b'0'
 }
 
 /// Who is on the line.
@@ -166,6 +192,29 @@ mod tests {
             assert_eq!(Caller::from_envelope(Some(word)), Caller::Anonymous, "{word}");
         }
         assert_eq!(Caller::from_envelope(None), Caller::Anonymous);
+    }
+
+    #[test]
+    fn what_is_in_form_already_reads_as_the_numbering_plan_reads_it() {
+        for text in [
+            "+4915123456789",
+            "+493011223344",
+            "+12125550123",
+            "+390612345678",
+            "+442071234567",
+            "+85212345678",
+            "+358401234567",
+            "+4930111111",
+        ] {
+            let slowly = phonenumber::parse(None, text).expect("a number").format().mode(phonenumber::Mode::E164).to_string();
+            assert_eq!(Phone::parse(text, None).expect("a number").e164(), slowly, "{text}");
+        }
+        assert!(
+            !is_e164("+4901512345678")
+                && !is_e164("+49151234567890123")
+                && !is_e164("+49 151 2345678")
+                && !is_e164("4915123456789")
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary with all protections on, Redis
 //! for its state and its log in a file, under load beside a bare axum route and, where installed, nginx that
-//! proxies to the same simulated calendar. `cargo bench -p frontdesk`, with `-- bookings` only those. Quote
-//! ratios: machines are noisy.
+//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- cold` or
+//! `-- health` only that load, for as long as a profiler needs. Quote ratios: machines are noisy.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -37,12 +37,33 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let alone = std::env::args().any(|argument| argument == "bookings");
-    if !alone {
+    let only = std::env::args().find_map(|argument| Only::named(&argument));
+    if only.is_none() {
         parts();
         protections();
     }
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(whole(alone));
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(whole(only));
+}
+
+/// One load, without the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Only {
+    Bookings,
+    Warm,
+    Cold,
+    Health,
+}
+
+impl Only {
+    fn named(word: &str) -> Option<Self> {
+        match word {
+            "bookings" => Some(Self::Bookings),
+            "warm" => Some(Self::Warm),
+            "cold" => Some(Self::Cold),
+            "health" => Some(Self::Health),
+            _ => None,
+        }
+    }
 }
 
 #[expect(clippy::disallowed_macros, reason = "a benchmark prints its figures")]
@@ -289,7 +310,7 @@ fn builtin(number: usize) -> String {
     text
 }
 
-async fn whole(bookings_alone: bool) {
+async fn whole(only: Option<Only>) {
     let calendar = SimulatedCalCom::start(Config::salon().rate_limit(Some(RateLimit::of(100_000_000)))).await;
     let calcom = |slug: &str, verify_after: &str| {
         format!(
@@ -327,10 +348,28 @@ async fn whole(bookings_alone: bool) {
     };
     let mut first = tomorrow;
     for connections in CONNECTIONS {
-        if bookings_alone {
-            bookings(&gateway, first, connections).await;
-            first = first.saturating_add(100.days());
-            continue;
+        match only {
+            None => {}
+            Some(Only::Bookings) => {
+                bookings(&gateway, first, connections).await;
+                first = first.saturating_add(100.days());
+                continue;
+            }
+            Some(Only::Warm) => {
+                load_of(connections, "availability, warm", &gateway.address, Some(&gateway), availability("warm")).await;
+                continue;
+            }
+            Some(Only::Cold) => {
+                load_of(connections, "availability, cold", &gateway.address, Some(&gateway), availability("cold")).await;
+                continue;
+            }
+            Some(Only::Health) => {
+                load_of(connections, "health", &gateway.address, Some(&gateway), |_, _| {
+                    b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()
+                })
+                .await;
+                continue;
+            }
         }
         say(&format!(
             "\n{connections} keep-alive connections, {} s each{:>12} req/s    p50 ms    p99 ms   CPU s per 1,000",
@@ -366,7 +405,7 @@ async fn whole(bookings_alone: bool) {
         bookings(&gateway, first, connections).await;
         first = first.saturating_add(100.days());
     }
-    if bookings_alone {
+    if only.is_some() {
         return;
     }
     say("");

@@ -130,10 +130,11 @@ impl Desk {
         }
         let (from, to) = window(session.tenant(), start, REACH_DAYS, session.now);
         let search = Search { exact: Some(start), ..self.a_search(session, wish, from, to) };
-        let found = match self.search(&search).await {
-            Ok(found) => found,
+        let asked = match self.ask(&search).await {
+            Ok(asked) => asked,
             Err(error) => return self.no_answer(session, wish, error).await,
         };
+        let found = self.only_of(&search, &asked, start).await?;
         if found.starts.contains_key(&start) {
             let held = self.hold(&search, &found, &[start], 1).await?;
             if let Some(hold) = held.first() {
@@ -142,7 +143,10 @@ impl Desk {
                 return Ok(Outcome::Available(offer));
             }
         }
-        let others = found.only(|candidate| candidate != start);
+        let others = match self.all_of(&search, asked).await {
+            Ok(found) => found.only(|candidate| candidate != start),
+            Err(error) => return self.no_answer(session, wish, error).await,
+        };
         let nearest = others.nearest(start);
         self.propose(session, wish, &others, &nearest, WhyOffered::NotFree { wished: start }, from, to).await
     }

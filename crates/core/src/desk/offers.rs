@@ -13,7 +13,7 @@ use crate::hours::bounds_of;
 use crate::ids::{BookingId, CallId, SlotId};
 use crate::outcome::Offer;
 use crate::policy::{HoursRule, Rules};
-use crate::ports::{Busy, CalendarError, SlotAsk, StoreError};
+use crate::ports::{Busy, CalendarError, Free, SlotAsk, StoreError};
 use crate::slot::{HOLDS_PER_CALL, Hold, HoldWish, Line, Resource, busy_stretches};
 use crate::tenant::{CalendarKind, Service, Staff, Tenant};
 
@@ -76,10 +76,37 @@ impl From<StoreError> for SearchError {
 }
 
 impl Desk {
-    /// Asks the calendar for every line at once and subtracts what is blocked here. One line that does
-    /// not answer is left out; all of them not answering is an error.
+    /// Everything that is free.
     pub(super) async fn search(&self, search: &Search<'_>) -> Result<Found, SearchError> {
-        let Search { tenant, service, staff, call, replaces, from, to, hours, now, deadline, max_age, browsing, exact } = *search;
+        let asked = self.ask(search).await?;
+        self.all_of(search, asked).await
+    }
+
+    /// What is free of one start alone: most wishes name one, and most are free.
+    pub(super) async fn only_of(&self, search: &Search<'_>, asked: &Asked, start: Timestamp) -> Result<Found, StoreError> {
+        let stretches = busy_stretches(search.service, start);
+        let (Some((from, _)), Some((_, to))) = (stretches.first(), stretches.last()) else { return Ok(Found::default()) };
+        let busy = self.parts.diary.busy(search.tenant.scope(), *from, *to, search.now).await?;
+        let listed = |free: &Free| free.starts.binary_search(&start).is_ok();
+        let starts = asked.free(search, &busy, |free| if listed(free) { vec![start] } else { Vec::new() });
+        Ok(Found { lines: asked.lines.clone(), starts })
+    }
+
+    /// All that is free. One line that did not answer is left out; if nothing is free without it, that is
+    /// an error.
+    pub(super) async fn all_of(&self, search: &Search<'_>, asked: Asked) -> Result<Found, SearchError> {
+        let day = SignedDuration::from_hours(24);
+        let busy = self.parts.diary.busy(search.tenant.scope(), search.from - day, search.to + day, search.now).await?;
+        let starts = asked.free(search, &busy, |free| free.starts.clone());
+        match asked.answers.into_iter().find_map(Result::err) {
+            Some(error) if starts.is_empty() => Err(SearchError::Calendar(error)),
+            _ => Ok(Found { lines: asked.lines, starts }),
+        }
+    }
+
+    /// Asks the calendar for every line at once.
+    pub(super) async fn ask(&self, search: &Search<'_>) -> Result<Asked, SearchError> {
+        let Search { tenant, service, staff, replaces, from, to, hours, deadline, max_age, browsing, exact, .. } = *search;
         let lines = Line::of(tenant, service, staff.map(|staff| staff.name.as_str()));
         if lines.is_empty() {
             return Err(SearchError::NoLine);
@@ -98,32 +125,7 @@ impl Desk {
             async move { self.parts.calendar.slots(tenant, &ask, deadline).await }
         });
         let answers = join_all(asks.collect()).await;
-        let day = SignedDuration::from_hours(24);
-        let busy = self.parts.diary.busy(tenant.scope(), from - day, to + day, now).await?;
-        let blocked = Blocked::of(&busy, call, replaces.map(|it| &it.id));
-        let mut found = Found::default();
-        let mut trouble = None;
-        for (index, (line, answer)) in lines.iter().zip(answers).enumerate() {
-            let free = match answer {
-                Ok(free) => free,
-                Err(error) => {
-                    trouble = Some(error);
-                    continue;
-                }
-            };
-            let person = line.staff.as_deref().and_then(|name| tenant.staff_member(name)).or(staff);
-            let mut rules = Rules { tenant, staff: person, length: service.duration(), hours, now, seen: None };
-            for start in free.starts {
-                if from <= start && start < to && rules.allow(start) && blocked.leave_open(line, service, start) {
-                    found.starts.entry(start).or_default().push(index);
-                }
-            }
-        }
-        found.lines = lines;
-        match trouble {
-            Some(error) if found.starts.is_empty() => Err(SearchError::Calendar(error)),
-            _ => Ok(found),
-        }
+        Ok(Asked { lines, answers })
     }
 
     /// Holds what is still free of `starts`, in their order, at most `most`; earlier holds of the call
@@ -189,6 +191,41 @@ impl Desk {
             Err(SearchError::Store(_)) => return Err(CalendarError::Unavailable { detail: "the store failed".to_owned() }),
         };
         Ok(found.browsed(service))
+    }
+}
+
+/// What the calendar said, before anything is made of it.
+pub(super) struct Asked {
+    lines: Vec<Line>,
+    answers: Vec<Result<Free, CalendarError>>,
+}
+
+impl Asked {
+    fn free(
+        &self,
+        search: &Search<'_>,
+        busy: &[Busy],
+        starts: impl Fn(&Free) -> Vec<Timestamp>,
+    ) -> BTreeMap<Timestamp, Vec<usize>> {
+        let Search { tenant, service, staff, call, replaces, from, to, hours, now, .. } = *search;
+        let blocked = Blocked::of(busy, call, replaces.map(|it| &it.id));
+        let origin = Timestamp::UNIX_EPOCH;
+        let stretches: Vec<(SignedDuration, SignedDuration)> = busy_stretches(service, origin)
+            .into_iter()
+            .map(|(from, to)| (from.duration_since(origin), to.duration_since(origin)))
+            .collect();
+        let mut found: BTreeMap<Timestamp, Vec<usize>> = BTreeMap::new();
+        for (index, (line, answer)) in self.lines.iter().zip(&self.answers).enumerate() {
+            let Ok(free) = answer else { continue };
+            let person = line.staff.as_deref().and_then(|name| tenant.staff_member(name)).or(staff);
+            let mut rules = Rules { tenant, staff: person, length: service.duration(), hours, now, seen: None };
+            for start in starts(free) {
+                if from <= start && start < to && rules.allow(start) && blocked.leave_open(line, &stretches, start) {
+                    found.entry(start).or_default().push(index);
+                }
+            }
+        }
+        found
     }
 }
 
@@ -280,14 +317,14 @@ impl<'a> Blocked<'a> {
         Self(places)
     }
 
-    /// Whether any place on the line is free for all of the service's stretches.
-    fn leave_open(&self, line: &Line, service: &Service, start: Timestamp) -> bool {
-        let wanted = busy_stretches(service, start);
+    /// Whether any place on the line is free for all `stretches`, counted from `start`.
+    fn leave_open(&self, line: &Line, stretches: &[(SignedDuration, SignedDuration)], start: Timestamp) -> bool {
         line.resources.iter().any(|resource| {
             let Some(blocked) = self.0.get(resource) else { return true };
-            wanted.iter().all(|(from, to)| {
-                let first = blocked.partition_point(|(_, end)| end <= from);
-                blocked.get(first).is_none_or(|(begin, _)| begin >= to)
+            stretches.iter().all(|(from, to)| {
+                let (from, to) = (start + *from, start + *to);
+                let first = blocked.partition_point(|(_, end)| *end <= from);
+                blocked.get(first).is_none_or(|(begin, _)| *begin >= to)
             })
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use frontdesk_core::ports::StoreError;
 use tokio::sync::oneshot;
@@ -14,6 +15,8 @@ use super::{Durability, Tx};
 const MOST_WAITING: usize = 8192;
 /// So many share one commit.
 const BATCH: usize = 256;
+/// So long does a write that nobody waits for look out for others to share its commit with.
+const COMPANY: Duration = Duration::from_millis(5);
 
 /// Why nothing came of a piece of work.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,9 @@ pub(crate) trait Work: Send {
     fn durability(&self) -> Durability;
     /// Whether anybody still waits for it.
     fn is_wanted(&self) -> bool;
+
+    /// Whether nobody waits for it from the beginning.
+    fn is_deferred(&self) -> bool;
     /// Does it; `false` when nothing of it is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Whatever it answered, it came to nothing.
@@ -83,6 +89,10 @@ where
             To::Waiting(to) => !to.is_closed(),
             To::Log(..) => true,
         }
+    }
+
+    fn is_deferred(&self) -> bool {
+        matches!(self.to, To::Log(..))
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
@@ -155,14 +165,23 @@ impl Queue {
     }
 
     /// Waits for work and takes what else is there, up to what may share one commit; empty when the queue
-    /// is closed and empty.
+    /// is closed and empty. As long as nobody waits for any of it, it waits a little for company.
     pub(crate) fn take_batch(&self) -> Vec<Box<dyn Work>> {
         let Some(first) = self.take() else { return Vec::new() };
         let mut batch = vec![first];
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let more = inner.waiting.len().min(BATCH - 1);
-        batch.extend(inner.waiting.drain(..more));
-        batch
+        loop {
+            let more = inner.waiting.len().min(BATCH - batch.len());
+            batch.extend(inner.waiting.drain(..more));
+            if inner.is_closed || batch.len() == BATCH || batch.iter().any(|work| !work.is_deferred()) {
+                return batch;
+            }
+            let (woken, waited) = self.ready.wait_timeout(inner, COMPANY).unwrap_or_else(PoisonError::into_inner);
+            inner = woken;
+            if waited.timed_out() && inner.waiting.is_empty() {
+                return batch;
+            }
+        }
     }
 
     pub(crate) fn close(&self) {
