@@ -33,6 +33,7 @@ impl Calendar for BuiltinCalendar {
             hosts: Vec::new(),
             intent: Some(new.intent.as_str().to_owned()),
             moved_to: None,
+            ical_uid: None,
         })
     }
 
@@ -66,6 +67,7 @@ impl Calendar for BuiltinCalendar {
             hosts: Vec::new(),
             intent: None,
             moved_to: None,
+            ical_uid: None,
         })
     }
 

@@ -144,6 +144,16 @@ pub enum IntentState {
 }
 
 impl IntentState {
+    /// Whether its outcome is not known.
+    pub fn is_open(self) -> bool {
+        self == Self::Open
+    }
+
+    /// Whether a person decides.
+    pub fn is_handed_over(self) -> bool {
+        self == Self::HandedOver
+    }
+
     /// As stored.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -320,6 +330,8 @@ pub enum CallbackCause {
     OverLimit,
     /// Something of ours broke.
     Fault,
+    /// The call ended without what the caller had asked for.
+    Unfinished,
 }
 
 impl CallbackCause {
@@ -334,6 +346,7 @@ impl CallbackCause {
             Self::AnonymousChange => "anonymous_change",
             Self::OverLimit => "over_limit",
             Self::Fault => "fault",
+            Self::Unfinished => "unfinished",
         }
     }
 
@@ -348,6 +361,7 @@ impl CallbackCause {
             Self::AnonymousChange,
             Self::OverLimit,
             Self::Fault,
+            Self::Unfinished,
         ]
         .into_iter()
         .find(|cause| cause.as_str() == text)

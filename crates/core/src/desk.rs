@@ -13,6 +13,7 @@ mod claims;
 mod command;
 mod direct;
 mod find;
+mod hear;
 mod held;
 mod info;
 mod offers;
@@ -32,6 +33,7 @@ use crate::booking::Appointment;
 use crate::call::{CallContext, Memory};
 use crate::clock::{Clock, Dice};
 use crate::deadline::Deadline;
+use crate::ids::TenantId;
 use crate::limits::{Admission, Asker, Gate};
 use crate::meter;
 use crate::outcome::{Denial, Outcome};
@@ -127,6 +129,11 @@ impl Desk {
     /// The time, as the desk sees it.
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// The tenant of that id, as it is now.
+    pub fn tenant(&self, id: &TenantId) -> Option<Arc<Tenant>> {
+        self.parts.directory.tenant(id)
     }
 
     /// Serves one function call. Always ends in an outcome, within the function's budget.

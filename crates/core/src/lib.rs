@@ -11,6 +11,7 @@
 
 pub mod booking;
 pub mod breaker;
+pub mod calendar_news;
 pub mod call;
 pub mod clock;
 pub mod deadline;

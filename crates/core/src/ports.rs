@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::booking::{Appointment, Attendee, Callback, CallbackState, Intent};
+use crate::calendar_news::{Applied, CalendarNews, Placed};
 use crate::call::{CallContext, CallState, Memory, Phone};
 use crate::deadline::Deadline;
 pub use crate::journal::{Exchange, Journal, NoJournal, Told};
@@ -135,6 +136,8 @@ pub struct CalendarBooking {
     pub intent: Option<String>,
     /// The uid of the booking that replaced it.
     pub moved_to: Option<String>,
+    /// What it keeps over every move.
+    pub ical_uid: Option<String>,
 }
 
 /// Why a calendar did not do what was asked.
@@ -275,6 +278,8 @@ pub enum Settlement {
         uid: Option<String>,
         /// Who serves, if only now known.
         staff: Option<String>,
+        /// What the booking keeps over every move.
+        ical: Option<String>,
     },
     /// The calendar said no; keep looking until then in case it was stored all the same.
     Watch {
@@ -375,7 +380,19 @@ pub trait Diary: Send + Sync {
     /// The newest intent of an appointment.
     async fn intent_of(&self, scope: Scope<'_>, appointment: &BookingId) -> Result<Option<Intent>, StoreError>;
 
-    /// Takes the lease of intents that are open or watched and that nobody works on, over all tenants.
+    /// Applies what the calendar tells, once and in the order of its sequence, whatever order it comes in.
+    /// `placed` is where the booking belongs, should it be new here; `None` where nothing here is booked
+    /// like that.
+    async fn apply_news(
+        &self,
+        scope: Scope<'_>,
+        news: &CalendarNews,
+        placed: Option<&Placed>,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError>;
+
+    /// Takes the lease of intents that are open or watched and that nobody works on, over all tenants, and
+    /// counts the attempt that follows.
     /// The ids say whose they are; everything else is read within that tenant.
     async fn take_due(&self, now: Timestamp, lease: SignedDuration, most: u32) -> Result<Vec<(TenantId, IntentId)>, StoreError>;
 
@@ -472,6 +489,8 @@ pub struct CallbackFilter {
     pub state: Option<CallbackState>,
     /// Only those not closed.
     pub open_only: bool,
+    /// Only those of this call.
+    pub call: Option<CallId>,
     /// At most this many, by due time.
     pub limit: u32,
 }

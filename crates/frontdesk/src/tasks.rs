@@ -4,6 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use frontdesk_core::desk::Desk;
+use frontdesk_core::ports::StoreError;
+use frontdesk_store::Store;
 use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,9 +41,9 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let (desk, store) = (house.desk.clone(), house.store.clone());
     tasks.spawn(every(CLOSE_EVERY, stop.clone(), move || {
-        let (store, before) = (store.clone(), desk.now() - LONGEST_CALL);
+        let (store, desk) = (store.clone(), desk.clone());
         async move {
-            match store.close_abandoned(before).await {
+            match close_abandoned(&store, &desk).await {
                 Ok(0) => {}
                 Ok(closed) => {
                     tracing::warn!(closed, "calls whose end was never reported are closed; are the agents' webhooks set?")
@@ -94,6 +97,21 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
         }
     }));
     tasks
+}
+
+/// Closes calls that nobody ended; who wanted something in one of them is on the list first.
+pub(crate) async fn close_abandoned(store: &Store, desk: &Desk) -> Result<u64, StoreError> {
+    let before = desk.now() - LONGEST_CALL;
+    let mut closed = 0;
+    for (slug, call) in store.overdue_calls(before).await? {
+        if let Some(tenant) = desk.tenant(&slug) {
+            desk.call_is_over(&tenant, &call).await?;
+        }
+        if let Some(id) = &call.id {
+            closed += u64::from(store.abandon(&slug, id).await?);
+        }
+    }
+    Ok(closed)
 }
 
 /// Tells the store how this gateway stands, where that changed or has not been said for a while.

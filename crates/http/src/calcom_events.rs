@@ -1,5 +1,6 @@
 //! Cal.com's webhooks: signature over the exact bytes, no delivery id, so a body is stored once by its
-//! digest. Storing drops what is cached of that tenant's calendar.
+//! digest. What it tells is durable and in force before it is acknowledged; what is remembered of that
+//! tenant's free times is dropped.
 
 use std::sync::Arc;
 
@@ -7,15 +8,18 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use frontdesk_core::calendar_news::Applied;
 use frontdesk_core::limits::{Asker, Class};
 use frontdesk_core::meter;
 use frontdesk_core::tenant::Tenant;
 use ring::hmac;
 use serde_json::json;
 
+use crate::calcom_news;
 use crate::edge::{Edge, find_tenant};
 use crate::layers::read_body;
 use crate::problem::Problem;
+use crate::retell::events::digest;
 
 const MOST: usize = 1024 * 1024;
 const HEADERS: [&str; 4] = ["x-cal-signature-256", "cal-signature-256", "x-cal-signature", "cal-signature"];
@@ -45,9 +49,29 @@ async fn serve(edge: &Edge, slug: Option<&str>, request: Request) -> Result<Resp
     let mut fitting = candidates.iter().filter(|tenant| is_signed(tenant, &parts.headers, &body));
     let (Some(tenant), None) = (fitting.next(), fitting.next()) else { return Err(Problem::unauthorized()) };
     meter::note(|meter| meter.belongs_to(&tenant.slug));
-    edge.recognition.calendar_changed(tenant);
     edge.gate.count(Asker::Events { tenant }, Class::Webhooks).await;
-    tracing::info!(tenant = %tenant.slug, "calendar event received");
+    let applied = match calcom_news::read(&body, digest(&body), tenant, edge.clock.now()) {
+        Some(news) => {
+            let applied = edge.desk.hear(tenant, &news).await;
+            let applied = applied.map_err(|error| {
+                tracing::error!(channel = "calcom", tenant = %tenant.slug, error = error.with_causes(), "a calendar event could not be kept");
+                Problem::from(error)
+            })?;
+            let (what, kind) = (applied.word(), news.kind.as_str());
+            if applied.needs_a_person() {
+                tracing::warn!(channel = "calcom", tenant = %tenant.slug, kind, what, "the calendar and we differ: a work item was made");
+            }
+            tracing::info!(channel = "calcom", tenant = %tenant.slug, kind, what, "calendar event received");
+            Some(applied)
+        }
+        None => {
+            tracing::info!(channel = "calcom", tenant = %tenant.slug, "calendar event received that tells of no booking");
+            None
+        }
+    };
+    if !matches!(applied, Some(Applied::Repeated | Applied::Stale)) {
+        edge.recognition.calendar_changed(tenant);
+    }
     Ok(Json(json!({ "received": true, "status": "processed" })).into_response())
 }
 

@@ -114,7 +114,7 @@ impl FromRequestParts<Edge> for Filters {
                 LISTED
             }
         };
-        let wanted = CallbackFilter { state, open_only, limit: COUNTED };
+        let wanted = CallbackFilter { state, open_only, call: None, limit: COUNTED };
         wrong.then(Some(Self { wanted, most: most as usize }))
     }
 }

@@ -7,6 +7,7 @@ mod admin;
 mod answer;
 mod arguments;
 mod calcom_events;
+mod calcom_news;
 mod callbacks;
 mod edge;
 mod health;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use frontdesk_core::booking::{Appointment, Callback, Intent};
+use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
 use frontdesk_core::call::{CallContext, Memory, Phone};
 use frontdesk_core::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
 use frontdesk_core::meter::timed;
@@ -47,6 +48,7 @@ metered!(Diary {
     fn appointment(scope: Scope<'_>, id: &BookingId) -> Option<Appointment>;
     fn appointments(scope: Scope<'_>, filter: &AppointmentFilter) -> Vec<Appointment>;
     fn intent_of(scope: Scope<'_>, appointment: &BookingId) -> Option<Intent>;
+    fn apply_news(scope: Scope<'_>, news: &CalendarNews, placed: Option<&Placed>, now: Timestamp) -> Applied;
     fn take_due(now: Timestamp, lease: SignedDuration, most: u32) -> Vec<(TenantId, IntentId)>;
     fn intent(scope: Scope<'_>, id: &IntentId) -> Option<Intent>;
     fn intents(scope: Scope<'_>, most: u32) -> Vec<Intent>;

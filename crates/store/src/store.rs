@@ -7,6 +7,7 @@ pub(crate) mod diary;
 pub(crate) mod diary_rows;
 pub(crate) mod exchanges;
 pub(crate) mod holds;
+pub(crate) mod news;
 pub(crate) mod operations;
 pub(crate) mod schema;
 pub(crate) mod settle;

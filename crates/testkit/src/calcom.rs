@@ -12,6 +12,7 @@ mod routes;
 mod server;
 mod slots;
 mod state;
+mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,7 @@ pub use config::{
 pub use fault::{ErrorAnswer, Fault, FaultKind, Route};
 pub use refusal::ErrorShape;
 pub use state::{Attendee, Booking, Logged, Status};
+pub use webhooks::sign_webhook;
 
 use state::State;
 
@@ -109,9 +111,33 @@ impl SimulatedCalCom {
 
     /// Changes the standing of a booking behind the client's back, as people do in the web page.
     pub fn set_status(&self, uid: &str, status: Status) {
-        if let Some(booking) = self.shared.state().bookings.iter_mut().find(|booking| booking.uid == uid) {
+        let mut state = self.shared.state();
+        if let Some(booking) = state.bookings.iter_mut().find(|booking| booking.uid == uid) {
             booking.status = status;
+            booking.sequence += 1;
         }
+        let trigger = match status {
+            Status::Accepted => "BOOKING_CREATED",
+            Status::Pending => "BOOKING_REQUESTED",
+            Status::Cancelled => "BOOKING_CANCELLED",
+            Status::Rejected => "BOOKING_REJECTED",
+        };
+        state.tell_of(uid, trigger);
+    }
+
+    /// The webhooks that the real one would have sent since this was asked last, oldest first.
+    pub fn take_webhooks(&self) -> Vec<serde_json::Value> {
+        std::mem::take(&mut self.shared.state().told)
+    }
+
+    /// Books in the web page, behind the client's back; gives the uid.
+    pub fn book_in_the_page(&self, event_type: u64, start: Timestamp, name: &str, phone: Option<&str>) -> String {
+        self.shared.state().book_in_the_page(event_type, start, name, phone)
+    }
+
+    /// Moves a booking as the web page does: a new booking, and the old one cancelled; gives the new uid.
+    pub fn move_in_the_page(&self, uid: &str, start: Timestamp) -> String {
+        self.shared.state().move_in_the_page(uid, start)
     }
 
     /// Moves a booking behind the client's back.

@@ -108,6 +108,8 @@ pub(super) struct Booking {
     metadata: Option<Value>,
     #[serde(default)]
     rescheduled_to_uid: Option<String>,
+    #[serde(default)]
+    ics_uid: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +159,7 @@ impl TryFrom<Booking> for CalendarBooking {
             hosts: booking.hosts.unwrap_or_default().into_iter().filter_map(|host| host.id).collect(),
             intent: booking.metadata.as_ref().and_then(intent_in),
             moved_to: booking.rescheduled_to_uid.filter(|uid| !uid.is_empty()),
+            ical_uid: booking.ics_uid.filter(|uid| !uid.is_empty()),
             uid: booking.uid,
         })
     }

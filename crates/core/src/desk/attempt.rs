@@ -160,8 +160,8 @@ impl Desk {
             Standing::Accepted | Standing::AwaitsApproval if at_another_time => self.hand_over(tenant, intent, appointment).await,
             Standing::Accepted => {
                 let staff = who(tenant, &booking.hosts);
-                let uid = Some(booking.uid.clone());
-                self.settle(tenant, intent, &Settlement::Done { uid, staff }).await?;
+                let (uid, ical) = (Some(booking.uid.clone()), booking.ical_uid.clone());
+                self.settle(tenant, intent, &Settlement::Done { uid, staff, ical }).await?;
                 let current = self.parts.diary.appointment(tenant.scope(), &appointment.id).await?;
                 Ok(current.map_or(Settled::Open, Settled::Done))
             }
@@ -303,7 +303,7 @@ impl Desk {
             },
         };
         debug_assert!(gone, "every other path has returned");
-        self.settle(tenant, intent, &Settlement::Done { uid: None, staff: None }).await?;
+        self.settle(tenant, intent, &Settlement::Done { uid: None, staff: None, ical: None }).await?;
         let current = self.parts.diary.appointment(tenant.scope(), &appointment.id).await?;
         Ok(current.map_or(Settled::Open, Settled::Done))
     }
@@ -314,9 +314,10 @@ impl Desk {
         self.parts.diary.settle(tenant.scope(), &intent.id, settlement, self.now()).await
     }
 
-    /// Not settled: again after a pause that doubles, at most the lease.
+    /// Not settled: again after a pause that doubles, at most the lease. Taking an intent up counts as well as
+    /// failing it does.
     async fn later(&self, tenant: &Tenant, intent: &Intent, why: &str) -> Result<Settled, StoreError> {
-        let pause = SignedDuration::from_secs(1 << intent.attempts.min(5)).min(LEASE);
+        let pause = SignedDuration::from_secs(1 << (intent.attempts / 2).min(5)).min(LEASE);
         let not_before = self.now() + pause;
         self.settle(tenant, intent, &Settlement::Again { not_before, why: why.to_owned() }).await?;
         Ok(Settled::Open)

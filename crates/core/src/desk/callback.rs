@@ -4,10 +4,10 @@ use jiff::SignedDuration;
 
 use super::{CallbackWish, Desk, Session, Visit};
 use crate::booking::{Appointment, Callback, CallbackCause, CallbackState, Priority};
-use crate::call::{Memory, Phone};
+use crate::call::{CallContext, Memory, Phone};
 use crate::ids::{BookingId, CallbackId};
 use crate::outcome::{Need, Outcome, Promise, Question};
-use crate::ports::StoreError;
+use crate::ports::{AppointmentFilter, CallbackFilter, StoreError};
 use crate::sensitive::Sensitive;
 use crate::speech::person::clean_name;
 use crate::tenant::Tenant;
@@ -66,6 +66,7 @@ impl Desk {
             | CallbackCause::AnonymousChange
             | CallbackCause::OverLimit
             | CallbackCause::Fault => Priority::High,
+            CallbackCause::Unfinished => Priority::Normal,
             CallbackCause::Unsettled => Priority::Urgent,
         };
         let mut callback = self.item(session, cause, priority);
@@ -135,6 +136,43 @@ impl Desk {
             Ok(kept) if reachable => Some(Promise { callback: kept.id, due: kept.due_at }),
             Ok(_) | Err(_) => None,
         }
+    }
+
+    /// The call ended. Who asked for a time in it and got neither an appointment nor a place on the list
+    /// gets one there now.
+    pub async fn call_is_over(&self, tenant: &Tenant, call: &CallContext) -> Result<(), StoreError> {
+        let Some(id) = &call.id else { return Ok(()) };
+        let (scope, now) = (tenant.scope(), self.now());
+        let memory = self.parts.calls.open(scope, call, now).await?;
+        let asked = memory.wish.is_some() || !memory.offered.is_empty();
+        if !asked || memory.done.is_some() {
+            return Ok(());
+        }
+        let filter = AppointmentFilter { call: Some(id.clone()), limit: 1, ..AppointmentFilter::default() };
+        let wanted = CallbackFilter { call: Some(id.clone()), limit: 1, ..CallbackFilter::default() };
+        if !self.parts.diary.appointments(scope, &filter).await?.is_empty()
+            || !self.parts.callbacks.callbacks(scope, &wanted).await?.is_empty()
+        {
+            return Ok(());
+        }
+        let callback = Callback {
+            id: CallbackId::fresh(&*self.parts.dice),
+            call: Some(id.clone()),
+            appointment: None,
+            name: memory.name.clone(),
+            phone: memory.phone.clone().or_else(|| call.caller.phone().cloned()),
+            cause: CallbackCause::Unfinished,
+            service: memory.service.clone(),
+            notes: memory.wish.clone(),
+            preferred_time: None,
+            priority: Priority::Normal,
+            due_at: now + SignedDuration::from_hours(Priority::Normal.hours()),
+            state: CallbackState::Pending,
+            assigned_to: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.parts.callbacks.add(scope, &callback).await.map(drop)
     }
 
     fn item(&self, session: &Session<'_>, cause: CallbackCause, priority: Priority) -> Callback {

@@ -4,6 +4,7 @@ mod bad_input;
 mod binary;
 mod booking;
 mod calcom;
+mod calendar_news;
 mod changes;
 mod crash;
 mod events;

@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use frontdesk_core::booking::{Appointment, Callback, Intent};
+use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
 use frontdesk_core::call::{CallContext, Memory, Phone};
 use frontdesk_core::clock::{CountingDice, ManualClock};
 use frontdesk_core::deadline::Deadline;
@@ -129,6 +130,9 @@ impl Diary for Stub {
         broken()
     }
     async fn intent_of(&self, _: Scope<'_>, _: &BookingId) -> Stored<Option<Intent>> {
+        broken()
+    }
+    async fn apply_news(&self, _: Scope<'_>, _: &CalendarNews, _: Option<&Placed>, _: Timestamp) -> Stored<Applied> {
         broken()
     }
     async fn take_due(&self, _: Timestamp, _: SignedDuration, _: u32) -> Stored<Vec<(TenantId, IntentId)>> {

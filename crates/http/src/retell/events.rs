@@ -94,6 +94,10 @@ async fn serve(edge: &Edge, slug: Option<&str>, id: &RequestId, request: Request
             Ok(Json(old_call_started(call_id, variables)).into_response())
         }
         _ => {
+            if event == "call_ended" {
+                // Before the event is stored: one that is delivered again finds the work item.
+                edge.desk.call_is_over(&tenant, &visit.call).await?;
+            }
             store(edge, &tenant, &visit.call, envelope, &event, &body).await?;
             if is_old {
                 return Ok(Json(json!({ "success": true, "event": event, "message": "" })).into_response());
@@ -158,7 +162,7 @@ fn kept(body: &[u8]) -> Value {
     Value::Object(kept)
 }
 
-fn digest(body: &[u8]) -> String {
+pub(crate) fn digest(body: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, body);
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

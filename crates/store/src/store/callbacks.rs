@@ -81,16 +81,18 @@ impl Callbacks for Store {
         let (tenant, filter) = (scope.tenant().clone(), filter.clone());
         self.engine
             .read(move |tx| {
-                let CallbackFilter { state, open_only, limit } = &filter;
+                let CallbackFilter { state, open_only, call, limit } = &filter;
                 let rows = tx.all(
                     "SELECT * FROM callbacks
              WHERE tenant = ?1 AND (?2 = '' OR state = ?2)
                AND (?3 = 0 OR state IN ('pending', 'assigned', 'contacted'))
-             ORDER BY due_at, id LIMIT ?4",
+               AND (?4 = '' OR call_id = ?4)
+             ORDER BY due_at, id LIMIT ?5",
                     args![
                         tenant.as_str(),
                         state.map_or("", CallbackState::as_str),
                         i64::from(*open_only),
+                        call.as_ref().map_or("", CallId::as_str),
                         i64::from(if *limit == 0 { 100 } else { *limit })
                     ],
                 )?;
@@ -151,7 +153,7 @@ pub(super) fn resolve_wishes(
     tx.run(
         "UPDATE callbacks SET state = 'resolved', updated_at = ?1
          WHERE tenant = ?2 AND state IN ('pending', 'assigned', 'contacted')
-           AND cause IN ('nothing_free', 'calendar_down', 'fault')
+           AND cause IN ('nothing_free', 'calendar_down', 'fault', 'over_limit', 'unfinished')
            AND (call_id = ?3 OR phone = ?4)",
         args![ms(now), tenant.as_str(), call, phone],
     )?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use frontdesk_core::call::{CallContext, CallState, Memory};
+use frontdesk_core::call::{CallContext, CallState, Caller, Memory};
 use frontdesk_core::ids::{CallId, TenantId};
 use frontdesk_core::ports::{CallRow, Calls, Step, StoreError, VoiceEvent};
 use frontdesk_core::tenant::Scope;
@@ -234,14 +234,36 @@ fn make_known(
 }
 
 impl Store {
-    /// Closes the calls of all tenants that began before `before` and whose end was never reported; returns
-    /// how many. An end that is reported later still counts.
-    pub async fn close_abandoned(&self, before: Timestamp) -> Result<u64, StoreError> {
+    /// The calls of all tenants that began before `before` and whose end was never reported, the oldest
+    /// hundred.
+    pub async fn overdue_calls(&self, before: Timestamp) -> Result<Vec<(TenantId, CallContext)>, StoreError> {
+        self.engine
+            .read(move |tx| {
+                let rows = tx.all(
+                    "SELECT tenant, call_id, from_number FROM calls WHERE state = 'ongoing' AND started_at < ?
+                     ORDER BY started_at LIMIT 100",
+                    args![ms(before)],
+                )?;
+                rows.iter()
+                    .map(|row| {
+                        let reading = Reading { table: "calls", row };
+                        let caller = Caller::from_envelope(reading.text_or_none("from_number")?.as_deref());
+                        let id = Some(CallId::new(reading.text("call_id")?));
+                        Ok((TenantId::new(reading.text("tenant")?), CallContext { id, caller, ..CallContext::none() }))
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    /// Closes a call whose end was never reported; `false` when it was ended meanwhile. An end that is
+    /// reported later still counts.
+    pub async fn abandon(&self, tenant: &TenantId, call: &CallId) -> Result<bool, StoreError> {
+        let (tenant, call) = (tenant.clone(), call.clone());
         self.engine
             .write(Durability::Process, move |tx| {
-                let closed =
-                    tx.run("UPDATE calls SET state = 'abandoned' WHERE state = 'ongoing' AND started_at < ?", args![ms(before)])?;
-                Ok(closed)
+                let sql = "UPDATE calls SET state = 'abandoned' WHERE tenant = ? AND call_id = ? AND state = 'ongoing'";
+                Ok(tx.run(sql, args![tenant.as_str(), call.as_str()])? > 0)
             })
             .await
     }

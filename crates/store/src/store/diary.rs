@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use frontdesk_core::booking::{Appointment, Intent, IntentKind, IntentState};
+use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
 use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId, TenantId};
 use frontdesk_core::ports::{AppointmentFilter, Beginning, Begun, Busy, Diary, Settlement, StoreError};
 use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
@@ -12,7 +13,7 @@ use frontdesk_core::tenant::Scope;
 use jiff::{SignedDuration, Timestamp};
 
 use super::holds::{Claimant, delete_occupancy, forget_old_holds, occupy, read_hold, release, try_hold};
-use super::{Store, diary_rows, settle};
+use super::{Store, diary_rows, news, settle};
 use crate::engine::{Durability, Tx, args};
 use crate::rows::{Reading, ms, to_json};
 
@@ -188,7 +189,7 @@ impl Diary for Store {
                 }
                 insert_intent(tx, &tenant, &intent)?;
                 if intent.state == IntentState::Done {
-                    settle::settle(tx, &tenant, &intent.id, &Settlement::Done { uid: None, staff: None }, now)?;
+                    settle::settle_done(tx, &tenant, &intent, None, None, now)?;
                 }
                 Ok(Begun::Yes)
             })
@@ -275,6 +276,17 @@ impl Diary for Store {
             .await
     }
 
+    async fn apply_news(
+        &self,
+        scope: Scope<'_>,
+        news: &CalendarNews,
+        placed: Option<&Placed>,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let (tenant, news, placed) = (scope.tenant().clone(), news.clone(), placed.cloned());
+        self.engine.write(Durability::Power, move |tx| news::apply(tx, &tenant, &news, placed.as_ref(), now)).await
+    }
+
     async fn take_due(&self, now: Timestamp, lease: SignedDuration, most: u32) -> Result<Vec<(TenantId, IntentId)>, StoreError> {
         let open = "SELECT EXISTS (SELECT 1 FROM intents WHERE state IN ('open', 'watched') AND lease_until <= ?)";
         if !self.engine.read(move |tx| tx.exists(open, args![ms(now)])).await? {
@@ -283,7 +295,7 @@ impl Diary for Store {
         self.engine
             .write(Durability::Process, move |tx| {
                 let rows = tx.all(
-                    "UPDATE intents SET lease_until = ?1
+                    "UPDATE intents SET lease_until = ?1, attempts = attempts + 1
                      WHERE rowid IN (SELECT rowid FROM intents WHERE state IN ('open', 'watched') AND lease_until <= ?2
                                      ORDER BY lease_until LIMIT ?3)
                      RETURNING tenant, id",
@@ -323,7 +335,12 @@ impl Diary for Store {
     }
 }
 
-fn insert_appointment(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &Appointment, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn insert_appointment(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    appointment: &Appointment,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     tx.run(
         "INSERT INTO appointments (tenant, id, call_id, owner, name, email, phone, service, staff, resource, event_type,
                                    start_ms, end_ms, state, calendar_uid, notes, created_at, updated_at)

@@ -1,7 +1,7 @@
 //! Settling an intent: what the calendar did becomes what we know, with everything that hangs on it,
 //! in one transaction. Settling twice changes nothing the second time.
 
-use frontdesk_core::booking::{IntentKind, IntentState};
+use frontdesk_core::booking::{Intent, IntentKind, IntentState};
 use frontdesk_core::ids::{BookingId, IntentId, TenantId};
 use frontdesk_core::ports::{Settlement, StoreError};
 use jiff::Timestamp;
@@ -21,11 +21,21 @@ pub(super) fn settle(
 ) -> Result<(), StoreError> {
     let row = tx.first("SELECT * FROM intents WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
     let Some(intent) = row.as_ref().map(diary_rows::intent).transpose()? else { return Ok(()) };
+    // What the calendar told by itself and what it answered may both end an attempt: the first one does.
+    // Given to a person, it can still turn out to be done.
+    let is_done = matches!(settlement, Settlement::Done { .. });
+    match intent.state {
+        IntentState::Open | IntentState::Watched => {}
+        IntentState::HandedOver if is_done => {}
+        IntentState::Done | IntentState::Refused | IntentState::HandedOver => return Ok(()),
+    }
     let appointment = &intent.appointment;
     match settlement {
-        Settlement::Done { uid, staff } => {
-            close(tx, tenant, id, IntentState::Done, None, None, now)?;
-            done(tx, tenant, appointment, id, &intent.kind, uid.as_deref(), staff.as_deref(), now)
+        Settlement::Done { uid, staff, ical } => {
+            if let Some(ical) = ical {
+                name_in_calendar(tx, tenant, appointment, ical)?;
+            }
+            settle_done(tx, tenant, &intent, uid.as_deref(), staff.as_deref(), now)
         }
         Settlement::Watch { until, why } => {
             close(tx, tenant, id, IntentState::Watched, Some(*until), Some(why), now)?;
@@ -50,6 +60,33 @@ pub(super) fn settle(
             Ok(())
         }
     }
+}
+
+/// It was done: by a calendar, or here at once where the diary is the calendar.
+pub(super) fn settle_done(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    intent: &Intent,
+    uid: Option<&str>,
+    staff: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    close(tx, tenant, &intent.id, IntentState::Done, None, None, now)?;
+    done(tx, tenant, &intent.appointment, &intent.id, &intent.kind, uid, staff, now)
+}
+
+/// Keeps what the booking is called over every move.
+pub(super) fn name_in_calendar(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    appointment: &BookingId,
+    ical: &str,
+) -> Result<(), StoreError> {
+    tx.run(
+        "UPDATE appointments SET ical_uid = COALESCE(ical_uid, ?) WHERE tenant = ? AND id = ?",
+        args![ical, tenant.as_str(), appointment.as_str()],
+    )?;
+    Ok(())
 }
 
 fn close(
@@ -140,7 +177,13 @@ pub(super) fn booked(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId
     resolve_wishes(tx, tenant, call.as_deref(), owner.as_deref(), now)
 }
 
-fn finished(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId, what: &str, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn finished(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    appointment: &BookingId,
+    what: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     tx.run(
         "INSERT INTO appointment_history (tenant, appointment, what, start_ms, at)
          SELECT tenant, id, ?, start_ms, ? FROM appointments WHERE tenant = ? AND id = ?",
@@ -187,7 +230,13 @@ fn undo(
     }
 }
 
-fn set_state(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId, state: &str, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn set_state(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    appointment: &BookingId,
+    state: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     tx.run(
         "UPDATE appointments SET state = ?, updated_at = ? WHERE tenant = ? AND id = ?",
         args![state, ms(now), tenant.as_str(), appointment.as_str()],

@@ -123,7 +123,7 @@ impl History<'_> {
                 let intent = self.open.remove(*which);
                 let why = "because".to_owned();
                 let settlement = match how {
-                    0 => Settlement::Done { uid: None, staff: None },
+                    0 => Settlement::Done { uid: None, staff: None, ical: None },
                     1 => Settlement::Refused { why },
                     2 => Settlement::HandOver { why },
                     _ => Settlement::Watch { until: at(self.clock + 10), why },

@@ -28,7 +28,7 @@ async fn what_was_begun_is_there_after_a_restart_and_is_taken_up_once() {
     assert_eq!(stored.store.take_due(at(2), lease, 10).await.expect("taken").len(), 1, "its worker is gone");
     stored
         .store
-        .settle(salon.scope(), &wanted.intent.id, &Settlement::Done { uid: Some("u1".into()), staff: None }, at(2))
+        .settle(salon.scope(), &wanted.intent.id, &Settlement::Done { uid: Some("u1".into()), staff: None, ical: None }, at(2))
         .await
         .expect("settled");
     assert!(stored.store.take_due(at(20), lease, 10).await.expect("taken").is_empty());
@@ -106,8 +106,10 @@ async fn a_call_that_nobody_ended_is_closed_and_a_late_end_still_counts() {
     let salon = tenant("salon");
     let context = CallContext { id: Some(call(1)), caller: Caller::Anonymous, ..CallContext::none() };
     stored.store.open(salon.scope(), &context, at(0)).await.expect("opened");
-    assert_eq!(stored.store.close_abandoned(at(0)).await.expect("closed"), 0, "it may still be going on");
-    assert_eq!(stored.store.close_abandoned(at(1)).await.expect("closed"), 1);
+    let overdue = async |before| stored.store.overdue_calls(at(before)).await.expect("read").len();
+    assert_eq!((overdue(0).await, overdue(1).await), (0, 1), "at first it may still be going on");
+    assert!(stored.store.abandon(&salon.slug, &call(1)).await.expect("closed"));
+    assert!(!stored.store.abandon(&salon.slug, &call(1)).await.expect("closed"), "once");
     let state = async || stored.store.list(salon.scope(), 1).await.expect("read")[0].state;
     assert_eq!(state().await, CallState::Abandoned);
     let end = VoiceEvent {

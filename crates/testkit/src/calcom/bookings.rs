@@ -91,6 +91,7 @@ impl State {
         {
             fields.remove("hosts");
         }
+        self.tell(if status == Status::Pending { "BOOKING_REQUESTED" } else { "BOOKING_CREATED" }, &booking);
         self.bookings.push(booking);
         Ok((201, Data::Only(data)))
     }
@@ -121,7 +122,7 @@ impl State {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a booking is made of this much")]
-    fn fresh_booking(
+    pub(crate) fn fresh_booking(
         &mut self,
         event_type: &EventType,
         hosts: Vec<u64>,
@@ -136,6 +137,8 @@ impl State {
         let now = self.now();
         Booking {
             id,
+            ical_uid: format!("{uid}@Cal.com"),
+            sequence: 0,
             uid,
             event_type: event_type.id,
             hosts,
@@ -192,12 +195,15 @@ impl State {
             self.fresh_booking(&event_type, hosts, start + late, minutes, status, old.attendee, old.metadata, old.responses);
         booking.rescheduled_from = Some(uid.to_owned());
         booking.rescheduling_reason = reason;
+        booking.ical_uid = old.ical_uid;
+        booking.sequence = old.sequence + 1;
         let data = self.to_json(&booking);
         if let Some(old) = self.booking_mut(uid) {
             old.status = Status::Cancelled;
             old.rescheduled_to = Some(booking.uid.clone());
             old.updated_at = now;
         }
+        self.tell("BOOKING_RESCHEDULED", &booking);
         self.bookings.push(booking);
         Ok((201, Data::Only(data)))
     }
@@ -232,7 +238,9 @@ impl State {
             booking.status = Status::Cancelled;
             booking.cancellation_reason = reason;
             booking.updated_at = now;
+            booking.sequence += 1;
         }
+        self.tell_of(uid, "BOOKING_CANCELLED");
         self.get(uid)
     }
 
@@ -247,6 +255,7 @@ impl State {
             Some(_) => return Err(Refusal::new(400, ErrorShape::D, "Booking already confirmed")),
             None => return Err(unknown(uid)),
         }
+        self.tell_of(uid, if status == Status::Accepted { "BOOKING_CREATED" } else { "BOOKING_REJECTED" });
         self.get(uid)
     }
 }

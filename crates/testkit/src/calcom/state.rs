@@ -60,6 +60,10 @@ pub struct Booking {
     pub rescheduling_reason: Option<String>,
     pub rescheduled_from: Option<String>,
     pub rescheduled_to: Option<String>,
+    /// Kept over every move.
+    pub ical_uid: String,
+    /// Rises with every move and cancellation.
+    pub sequence: u32,
 }
 
 /// A request as it came.
@@ -93,6 +97,7 @@ pub(crate) struct State {
     pub(crate) requests: Vec<Logged>,
     pub(crate) violations: Vec<String>,
     pub(crate) own_violations: Vec<String>,
+    pub(crate) told: Vec<Value>,
     count: u64,
     begun: i64,
 }
@@ -110,6 +115,7 @@ impl State {
             requests: Vec::new(),
             violations: Vec::new(),
             own_violations: Vec::new(),
+            told: Vec::new(),
             count: 900,
         }
     }
@@ -195,7 +201,7 @@ impl State {
         put("createdAt", json!(utc(booking.created_at)));
         put("updatedAt", json!(utc(booking.updated_at)));
         put("metadata", booking.metadata.clone());
-        put("icsUid", json!(format!("{}@Cal.com", booking.uid)));
+        put("icsUid", json!(booking.ical_uid));
         put("attendees", attendees);
         put("guests", json!([]));
         put("bookingFieldsResponses", booking.responses.clone());

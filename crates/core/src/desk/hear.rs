@@ -1,0 +1,51 @@
+//! What the calendar tells by itself: bookings that people made, moved and cancelled there.
+
+use jiff::Timestamp;
+
+use super::Desk;
+use crate::calendar_news::{Applied, CalendarNews, Placed};
+use crate::ids::BookingId;
+use crate::ports::StoreError;
+use crate::slot::{Line, busy_stretches};
+use crate::tenant::{Service, Tenant};
+
+impl Desk {
+    /// Applies a piece of news. Where it goes against what a caller was told, or puts two people in one
+    /// place, somebody has to look at it, soon.
+    pub async fn hear(&self, tenant: &Tenant, news: &CalendarNews) -> Result<Applied, StoreError> {
+        let placed = self.place(tenant, news);
+        let applied = self.parts.diary.apply_news(tenant.scope(), news, placed.as_ref(), self.now()).await?;
+        if let Applied::Overlaps(id) | Applied::Contradicts(id) = &applied
+            && let Some(appointment) = self.parts.diary.appointment(tenant.scope(), id).await?
+        {
+            self.queue_for(tenant, &appointment).await?;
+        }
+        Ok(applied)
+    }
+
+    /// Where a booking of that event type belongs; `None` where nothing here is booked like that.
+    fn place(&self, tenant: &Tenant, news: &CalendarNews) -> Option<Placed> {
+        let (event_type, start) = (news.event_type?, news.start?);
+        let (service, line) = tenant.services.iter().find_map(|service| {
+            let lines = Line::of(tenant, service, None);
+            lines.into_iter().find(|line| line.event_type == Some(event_type)).map(|line| (service, line))
+        })?;
+        let host = news.host.and_then(|host| tenant.staff.iter().find(|staff| staff.calcom_host_id == Some(host)));
+        let staff = line.staff.clone().or_else(|| host.map(|staff| staff.name.clone()));
+        Some(Placed {
+            booking: BookingId::fresh(&*self.parts.dice),
+            service: service.name.clone(),
+            staff,
+            resources: line.resources,
+            busy: busy(service, start, news.end),
+        })
+    }
+}
+
+/// The service's own stretches, unless people made it longer or shorter than the service is.
+fn busy(service: &Service, start: Timestamp, end: Option<Timestamp>) -> Vec<(Timestamp, Timestamp)> {
+    match end {
+        Some(end) if end > start && end != start + service.duration() => vec![(start, end)],
+        Some(_) | None => busy_stretches(service, start),
+    }
+}

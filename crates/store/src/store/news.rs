@@ -1,0 +1,388 @@
+//! What a calendar tells, applied in one transaction: once, and never over something newer.
+
+use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Intent, IntentKind};
+use frontdesk_core::calendar_news::{Applied, CalendarNews, NewsKind, Placed};
+use frontdesk_core::ids::{BookingId, TenantId};
+use frontdesk_core::ports::{Settlement, StoreError};
+use frontdesk_core::sensitive::Sensitive;
+use frontdesk_core::slot::Resource;
+use frontdesk_core::tenant::Scope;
+use jiff::{SignedDuration, Timestamp};
+
+use super::diary::insert_appointment;
+use super::holds::{Claimant, delete_occupancy, occupy};
+use super::{Store, diary_rows, settle};
+use crate::engine::{Tx, args};
+use crate::rows::{Reading, ms};
+
+impl Store {
+    /// What happened to an appointment, in order: one word each.
+    pub async fn history(&self, scope: Scope<'_>, appointment: &BookingId) -> Result<Vec<String>, StoreError> {
+        let (tenant, appointment) = (scope.tenant().clone(), appointment.clone());
+        self.engine
+            .read(move |tx| {
+                let rows = tx.all(
+                    "SELECT what FROM appointment_history WHERE tenant = ? AND appointment = ? ORDER BY id",
+                    args![tenant.as_str(), appointment.as_str()],
+                )?;
+                rows.iter().map(|row| Reading { table: "appointment_history", row }.text("what")).collect()
+            })
+            .await
+    }
+}
+
+/// A booking that surfaces after a refusal is looked for this much longer.
+const WATCH: SignedDuration = SignedDuration::from_mins(10);
+
+pub(super) fn apply(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    news: &CalendarNews,
+    placed: Option<&Placed>,
+    now: Timestamp,
+) -> Result<Applied, StoreError> {
+    let first = tx.run(
+        "INSERT INTO calendar_events (tenant, digest, kept, at) VALUES (?, ?, ?, ?) ON CONFLICT (tenant, digest) DO NOTHING",
+        args![tenant.as_str(), &news.digest, news.kind.as_str(), ms(now)],
+    )?;
+    if first == 0 {
+        return Ok(tx.undone(Applied::Repeated));
+    }
+    let known = find(tx, tenant, news)?;
+    if let (NewsKind::NoShow | NewsKind::Ended, known) = (news.kind, &known) {
+        if let Some(appointment) = known {
+            note(tx, tenant, &appointment.id, news.kind.as_str(), now)?;
+        }
+        return Ok(Applied::Nothing);
+    }
+    if known.is_none() && is_our_own_coming(tx, tenant, news)? {
+        return Ok(Applied::Nothing);
+    }
+    if !is_newest(tx, tenant, news)? {
+        return Ok(Applied::Stale);
+    }
+    match known {
+        Some(appointment) => {
+            if let Some(ical) = &news.ical_uid {
+                settle::name_in_calendar(tx, tenant, &appointment.id, ical)?;
+            }
+            match news.kind {
+                NewsKind::Created | NewsKind::Rescheduled => stands(tx, tenant, news, &appointment, placed, now),
+                NewsKind::Cancelled | NewsKind::Rejected => is_gone(tx, tenant, news, &appointment, now),
+                NewsKind::Requested | NewsKind::NoShow | NewsKind::Ended => Ok(Applied::Nothing),
+            }
+        }
+        None => match placed {
+            Some(placed) => made_elsewhere(tx, tenant, news, placed, now),
+            None => Ok(Applied::Nothing),
+        },
+    }
+}
+
+/// The appointment that the news is about, by whatever it can be known by.
+fn find(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<Option<Appointment>, StoreError> {
+    let tenant = tenant.as_str();
+    let mut row = None;
+    if let Some(ical) = &news.ical_uid {
+        row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND ical_uid = ?", args![tenant, ical])?;
+    }
+    for uid in [Some(&news.uid), news.former_uid.as_ref()].into_iter().flatten() {
+        if row.is_none() {
+            row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND calendar_uid = ?", args![tenant, uid])?;
+        }
+    }
+    if let (None, Some(intent)) = (&row, &news.intent) {
+        row = tx.first(
+            "SELECT appointments.* FROM appointments
+             JOIN intents ON intents.tenant = appointments.tenant AND intents.appointment = appointments.id
+             WHERE intents.tenant = ? AND intents.id = ?",
+            args![tenant, intent.as_str()],
+        )?;
+    }
+    row.as_ref().map(diary_rows::appointment).transpose()
+}
+
+/// News without our mark that overtakes the answer to our own request: the answer itself will say so.
+fn is_our_own_coming(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<bool, StoreError> {
+    let (Some(event_type), Some(start)) = (news.event_type, news.start) else { return Ok(false) };
+    tx.exists(
+        "SELECT EXISTS (SELECT 1 FROM appointments
+         WHERE tenant = ? AND event_type = ? AND start_ms = ? AND state = 'pending' AND calendar_uid IS NULL)",
+        args![tenant.as_str(), event_type, ms(start)],
+    )
+}
+
+/// Whether nothing newer has been told of this booking; if so, this is the newest now.
+fn is_newest(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<bool, StoreError> {
+    let booking = news.ical_uid.as_ref().unwrap_or(&news.uid);
+    let mark = tx.first(
+        "SELECT sequence, told_ms, kind FROM calendar_marks WHERE tenant = ? AND booking = ?",
+        args![tenant.as_str(), booking],
+    )?;
+    if let Some(row) = mark {
+        let reading = Reading { table: "calendar_marks", row: &row };
+        let (sequence, told) = (reading.number_or_none("sequence")?, reading.number("told_ms")?);
+        let rank_before = rank(&reading.text("kind")?);
+        let newer = match (news.sequence, sequence) {
+            (Some(this), Some(before)) if this != before => this > before,
+            _ => (ms(news.told_at), rank(news.kind.as_str())) > (told, rank_before),
+        };
+        if !newer {
+            return Ok(false);
+        }
+    }
+    tx.run(
+        "INSERT INTO calendar_marks (tenant, booking, sequence, told_ms, kind) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (tenant, booking) DO UPDATE
+            SET sequence = excluded.sequence, told_ms = excluded.told_ms, kind = excluded.kind",
+        args![tenant.as_str(), booking, news.sequence, ms(news.told_at), news.kind.as_str()],
+    )?;
+    Ok(true)
+}
+
+/// In which order things happen that were told at one moment.
+fn rank(kind: &str) -> u8 {
+    match kind {
+        "requested" => 0,
+        "created" => 1,
+        "rescheduled" => 2,
+        _ => 3,
+    }
+}
+
+/// The calendar says that it stands, at the time that the news names.
+fn stands(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    news: &CalendarNews,
+    appointment: &Appointment,
+    placed: Option<&Placed>,
+    now: Timestamp,
+) -> Result<Applied, StoreError> {
+    let Some(start) = news.start else { return Ok(Applied::Nothing) };
+    let id = &appointment.id;
+    let done = |intent: &Intent, tx: &mut Tx<'_>| {
+        let settlement = Settlement::Done { uid: Some(news.uid.clone()), staff: None, ical: None };
+        settle::settle(tx, tenant, &intent.id, &settlement, now).map(|()| Applied::Changed(id.clone()))
+    };
+    match newest_intent(tx, tenant, id)? {
+        Some(intent) if intent.state.is_open() || intent.state.is_handed_over() => match &intent.kind {
+            // Ours, and the news is quicker than the answer, or comes where no answer came.
+            IntentKind::Create if start == appointment.start => return done(&intent, tx),
+            // At a time that nobody agreed to: whoever carries the intent out hands it over.
+            IntentKind::Create => return look_now(tx, tenant, &intent, now).map(|()| Applied::Nothing),
+            IntentKind::Move { start: wanted, .. } if start == *wanted => return done(&intent, tx),
+            IntentKind::Move { .. } if start == appointment.start => return Ok(Applied::Nothing),
+            IntentKind::Move { .. } if intent.state.is_open() => {
+                let why = "moved in the calendar to another time meanwhile".to_owned();
+                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, now)?;
+                follow(tx, tenant, news, appointment, start, placed, now)?;
+                return Ok(Applied::Contradicts(id.clone()));
+            }
+            IntentKind::Move { .. } | IntentKind::Cancel { .. } => {}
+        },
+        // We had said no, and it was stored all the same: it is taken back at once.
+        Some(intent) if intent.kind == IntentKind::Create && appointment.state == AppointmentState::Refused => {
+            tx.run(
+                "UPDATE intents SET state = 'watched', watch_until = ?, lease_until = ? WHERE tenant = ? AND id = ?",
+                args![ms(now + WATCH), ms(now), tenant.as_str(), intent.id.as_str()],
+            )?;
+            return Ok(Applied::Nothing);
+        }
+        Some(_) | None => {}
+    }
+    let is_same = start == appointment.start && appointment.calendar_uid.as_deref() == Some(news.uid.as_str());
+    match appointment.state {
+        AppointmentState::Booked if is_same => Ok(Applied::Nothing),
+        AppointmentState::Cancelled | AppointmentState::Refused => {
+            follow(tx, tenant, news, appointment, start, placed, now)?;
+            Ok(Applied::Contradicts(id.clone()))
+        }
+        AppointmentState::Booked | AppointmentState::Pending | AppointmentState::NeedsPerson => {
+            follow(tx, tenant, news, appointment, start, placed, now)
+        }
+    }
+}
+
+/// The calendar says that it does not stand.
+fn is_gone(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    news: &CalendarNews,
+    appointment: &Appointment,
+    now: Timestamp,
+) -> Result<Applied, StoreError> {
+    let id = &appointment.id;
+    let mut contradicts = false;
+    if let Some(intent) = newest_intent(tx, tenant, id)?.filter(|intent| intent.state.is_open()) {
+        match intent.kind {
+            IntentKind::Create => return look_now(tx, tenant, &intent, now).map(|()| Applied::Nothing),
+            IntentKind::Cancel { .. } => {
+                let settlement = Settlement::Done { uid: None, staff: None, ical: None };
+                settle::settle(tx, tenant, &intent.id, &settlement, now)?;
+                return Ok(Applied::Changed(id.clone()));
+            }
+            IntentKind::Move { .. } => {
+                let why = "cancelled in the calendar meanwhile".to_owned();
+                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, now)?;
+                contradicts = true;
+            }
+        }
+    }
+    match appointment.state {
+        AppointmentState::Cancelled | AppointmentState::Refused => return Ok(Applied::Nothing),
+        AppointmentState::Pending | AppointmentState::Booked | AppointmentState::NeedsPerson => {}
+    }
+    delete_occupancy(tx, tenant, id.as_str())?;
+    settle::set_state(tx, tenant, id, "cancelled", now)?;
+    // It may have been moved before, and the news of that may never come or come too late.
+    tx.run(
+        "UPDATE appointments SET calendar_uid = ?, start_ms = COALESCE(?, start_ms), end_ms = COALESCE(?, end_ms)
+         WHERE tenant = ? AND id = ?",
+        args![&news.uid, news.start.map(ms), news.end.map(ms), tenant.as_str(), id.as_str()],
+    )?;
+    changed(tx, tenant, id, "cancelled", now)?;
+    Ok(if contradicts { Applied::Contradicts(id.clone()) } else { Applied::Changed(id.clone()) })
+}
+
+/// Takes over time, uid and person from the calendar: it is what people see.
+fn follow(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    news: &CalendarNews,
+    appointment: &Appointment,
+    start: Timestamp,
+    placed: Option<&Placed>,
+    now: Timestamp,
+) -> Result<Applied, StoreError> {
+    let id = &appointment.id;
+    let end = news.end.unwrap_or(start + appointment.end.duration_since(appointment.start));
+    let busy = placed.map_or_else(|| vec![(start, end)], |placed| placed.busy.clone());
+    let resources = placed.map_or_else(|| vec![appointment.resource.clone()], |placed| placed.resources.clone());
+    let staff = placed.and_then(|placed| placed.staff.as_deref());
+    delete_occupancy(tx, tenant, id.as_str())?;
+    let resource = block(tx, tenant, id, &resources, &busy, now)?;
+    let fits = resource.is_some();
+    let resource = resource.unwrap_or_else(|| appointment.resource.clone());
+    tx.run(
+        "UPDATE appointments SET start_ms = ?, end_ms = ?, resource = ?, staff = COALESCE(?, staff), calendar_uid = ?,
+                state = 'booked', updated_at = ?
+         WHERE tenant = ? AND id = ?",
+        args![ms(start), ms(end), resource.as_str(), staff, &news.uid, ms(now), tenant.as_str(), id.as_str()],
+    )?;
+    if start != appointment.start {
+        changed(tx, tenant, id, "rescheduled", now)?;
+    }
+    Ok(if fits { Applied::Changed(id.clone()) } else { Applied::Overlaps(id.clone()) })
+}
+
+/// A booking that nobody here made. One that is gone is kept as well, so that older news of it finds it so.
+fn made_elsewhere(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    news: &CalendarNews,
+    placed: &Placed,
+    now: Timestamp,
+) -> Result<Applied, StoreError> {
+    let stands = match news.kind {
+        NewsKind::Created | NewsKind::Rescheduled => true,
+        NewsKind::Cancelled => false,
+        NewsKind::Requested | NewsKind::Rejected | NewsKind::NoShow | NewsKind::Ended => return Ok(Applied::Nothing),
+    };
+    let (Some(start), Some(end)) = (news.start, news.end) else { return Ok(Applied::Nothing) };
+    let id = &placed.booking;
+    let resource = if stands { block(tx, tenant, id, &placed.resources, &placed.busy, now)? } else { None };
+    let fits = resource.is_some();
+    let Some(resource) = resource.or_else(|| placed.resources.first().cloned()) else { return Ok(Applied::Nothing) };
+    let nobody = || Attendee { name: Sensitive::new(String::new()), email: None, phone: None };
+    let attendee = news.attendee.clone().unwrap_or_else(nobody);
+    let appointment = Appointment {
+        id: id.clone(),
+        call: None,
+        owner: attendee.phone.clone(),
+        attendee,
+        service: placed.service.clone(),
+        staff: placed.staff.clone(),
+        resource,
+        event_type: news.event_type,
+        start,
+        end,
+        state: if stands { AppointmentState::Booked } else { AppointmentState::Cancelled },
+        calendar_uid: Some(news.uid.clone()),
+        notes: None,
+        created_at: now,
+    };
+    insert_appointment(tx, tenant, &appointment, now)?;
+    tx.run(
+        "UPDATE appointments SET origin = 'calendar', ical_uid = ? WHERE tenant = ? AND id = ?",
+        args![&news.ical_uid, tenant.as_str(), id.as_str()],
+    )?;
+    note(tx, tenant, id, if stands { "booked" } else { "cancelled" }, now)?;
+    Ok(match (stands, fits) {
+        (true, false) => Applied::Overlaps(id.clone()),
+        (true, true) | (false, _) => Applied::Made(id.clone()),
+    })
+}
+
+/// Blocks the time on the first of `resources` that is free then; holds of callers give way, because the
+/// calendar would refuse them anyway.
+fn block(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &BookingId,
+    resources: &[Resource],
+    busy: &[(Timestamp, Timestamp)],
+    now: Timestamp,
+) -> Result<Option<Resource>, StoreError> {
+    let claimant = Claimant { kind: "appointment", owner: id.as_str(), call: None, until: None, replaces: None, intent: None };
+    for resource in resources {
+        if occupy(tx, tenant, resource, busy, &claimant, now)? {
+            return Ok(Some(resource.clone()));
+        }
+    }
+    let Some(resource) = resources.first() else { return Ok(None) };
+    for (from, to) in busy {
+        tx.run(
+            "DELETE FROM occupancy WHERE tenant = ? AND resource = ? AND kind = 'hold' AND from_ms < ? AND to_ms > ?",
+            args![tenant.as_str(), resource.as_str(), ms(*to), ms(*from)],
+        )?;
+    }
+    Ok(occupy(tx, tenant, resource, busy, &claimant, now)?.then(|| resource.clone()))
+}
+
+/// The newest intent of an appointment.
+fn newest_intent(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) -> Result<Option<Intent>, StoreError> {
+    let row = tx.first(
+        "SELECT * FROM intents WHERE tenant = ? AND appointment = ? ORDER BY created_at DESC, rowid DESC LIMIT 1",
+        args![tenant.as_str(), appointment.as_str()],
+    )?;
+    row.as_ref().map(diary_rows::intent).transpose()
+}
+
+/// Has the intent looked up at once, unless somebody is at it for the first time: that attempt sees it itself.
+fn look_now(tx: &mut Tx<'_>, tenant: &TenantId, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "UPDATE intents SET lease_until = ? WHERE tenant = ? AND id = ? AND attempts > 0",
+        args![ms(now), tenant.as_str(), intent.id.as_str()],
+    )?;
+    Ok(())
+}
+
+/// What hangs on a change that people made in the calendar; of a booking that was made there only the
+/// history.
+fn changed(tx: &mut Tx<'_>, tenant: &TenantId, id: &BookingId, what: &str, now: Timestamp) -> Result<(), StoreError> {
+    let ours = tx.exists(
+        "SELECT EXISTS (SELECT 1 FROM appointments WHERE tenant = ? AND id = ? AND origin = 'here')",
+        args![tenant.as_str(), id.as_str()],
+    )?;
+    if ours { settle::finished(tx, tenant, id, what, now) } else { note(tx, tenant, id, what, now) }
+}
+
+fn note(tx: &mut Tx<'_>, tenant: &TenantId, id: &BookingId, what: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "INSERT INTO appointment_history (tenant, appointment, what, start_ms, at)
+         SELECT tenant, id, CAST(? AS TEXT), start_ms, CAST(? AS BIGINT) FROM appointments WHERE tenant = ? AND id = ?",
+        args![what, ms(now), tenant.as_str(), id.as_str()],
+    )?;
+    Ok(())
+}
