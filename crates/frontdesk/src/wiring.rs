@@ -24,6 +24,7 @@ use crate::journal::StoredJournal;
 use crate::news::News;
 use crate::operations::HouseOperations;
 use crate::system::{self, SystemClock, SystemDice};
+use crate::tasks;
 use crate::telemetry;
 use crate::tenants::Tenants;
 
@@ -138,6 +139,11 @@ impl House {
     /// Writes down now what waits to be.
     pub async fn write_down(&self) -> Result<(), StoreError> {
         self.journal.write().await
+    }
+
+    /// Closes now the calls that nobody ended; returns how many.
+    pub async fn close_abandoned(&self) -> Result<u64, StoreError> {
+        tasks::close_abandoned(&self.store, &self.desk).await
     }
 
     /// Works on what calendars left open now; returns how many intents were taken on.

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::house::{ANNA, BERND, House, NOW};
+use crate::house::{ANNA, BERND, House, NOW, Ruin};
 
 fn short(config: &mut DeploymentConfig) {
     config.live.deadlines.write = Duration::from_millis(400);
@@ -21,18 +21,16 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 }
 
-/// Books into a calendar that does `fault` and never answers, dies, and comes up again.
-fn survives(fault: FaultKind) {
-    let outside = runtime();
-    let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
-    let for_calendar = Arc::clone(&clock);
+/// Books into a calendar that does `fault` and never answers, and dies.
+fn died_while_booking(outside: &Runtime, clock: &Arc<ManualClock>, fault: FaultKind) -> (SimulatedCalCom, Ruin, String) {
+    let for_calendar = Arc::clone(clock);
     let config = Config::salon().clock(Arc::new(move || for_calendar.now())).rate_limit(Some(RateLimit::of(10_000)));
     let calendar = outside.block_on(SimulatedCalCom::start(config));
     let tenant = include_str!("tenants/calcom.toml").replace("BASE_URL", &calendar.base_url());
 
     let before = runtime();
     let (ruin, id) = before.block_on(async {
-        let house = House::at(clock, &[&tenant], short).await;
+        let house = House::at(Arc::clone(clock), &[&tenant], short).await;
         let call = house.call("salon", "c1", ANNA);
         let slot = call.slot("Herrenhaarschnitt", "Montag", "14 Uhr").await;
         calendar.fault(Fault::on(Route::Create, fault));
@@ -41,7 +39,14 @@ fn survives(fault: FaultKind) {
         (house.die(), answer["booking_id"].as_str().expect("an id").to_owned())
     });
     before.shutdown_background();
+    (calendar, ruin, id)
+}
 
+/// And comes up again.
+fn survives(fault: FaultKind) {
+    let outside = runtime();
+    let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
+    let (calendar, ruin, id) = died_while_booking(&outside, &clock, fault);
     outside.block_on(async {
         let house = House::rise(ruin, short).await;
         let state = async || house.rest("salon", "GET", &format!("/api/v2/bookings/{id}"), Value::Null).await.1["status"].clone();
@@ -69,4 +74,21 @@ fn a_booking_that_the_calendar_stored_before_the_process_died_is_found() {
 #[test]
 fn a_booking_that_never_reached_the_calendar_is_made_once_the_process_is_back() {
     survives(FaultKind::Hang);
+}
+
+/// Asking twice is harmless only where the calendar happens to refuse the second time.
+#[test]
+fn a_process_that_died_after_asking_looks_before_it_asks_again() {
+    let outside = runtime();
+    let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
+    let (calendar, ruin, _) = died_while_booking(&outside, &clock, FaultKind::StoreThenHang);
+    outside.block_on(async {
+        let house = House::rise(ruin, short).await;
+        for _ in 0..3 {
+            house.wait(SignedDuration::from_secs(31));
+            house.inner.settle().await.expect("settled");
+        }
+        let asked = calendar.requests().into_iter().filter(|request| request.route == Route::Create).count();
+        assert_eq!(asked, 1, "it was there and was found");
+    });
 }

@@ -84,3 +84,45 @@ async fn the_conversation_begins_with_who_and_what() {
     let who = house.call("salon", "c2", ANNA).say("identify_caller", json!({})).await;
     assert_eq!(who["caller"]["name"], "Anna Schmidt", "{who}");
 }
+
+async fn hang_up(house: &House, call: &str) {
+    let ended = event("call_ended", &house.call("salon", call, ANNA).envelope(), json!({}));
+    for _ in 0..2 {
+        let (status, answer) = house.signed(&key_of("salon"), "/api/t/salon/retell/events", ended.as_str()).await;
+        assert!(status.is_success(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_asked_and_hung_up_is_on_the_list_once_and_off_it_after_booking() {
+    let house = House::open().await;
+    house.call("salon", "c1", ANNA).slot("Beratung", "Montag", "10 Uhr").await;
+    hang_up(&house, "c1").await;
+    let list = house.callbacks("salon").await;
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(list[0]["cause"], "unfinished");
+    assert_eq!(list[0]["phone"], ANNA);
+    assert_eq!(list[0]["service"], "Beratung");
+    house.call("salon", "c2", ANNA).booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+    hang_up(&house, "c2").await;
+    assert!(house.callbacks("salon").await.is_empty(), "the same caller has it now, and the second call was served");
+}
+
+#[tokio::test]
+async fn who_only_asked_for_the_hours_is_on_no_list() {
+    let house = House::open().await;
+    house.call("salon", "c1", ANNA).say("opening_hours", json!({})).await;
+    house.call("salon", "c1", ANNA).say("start_call", json!({})).await;
+    hang_up(&house, "c1").await;
+    assert!(house.callbacks("salon").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_wish_in_a_call_whose_end_is_never_told_is_on_the_list_as_well() {
+    let house = House::open().await;
+    house.call("salon", "c1", ANNA).slot("Beratung", "Montag", "10 Uhr").await;
+    house.wait(jiff::SignedDuration::from_hours(3));
+    assert_eq!(house.inner.close_abandoned().await.expect("closed"), 1);
+    assert_eq!(house.inner.close_abandoned().await.expect("closed"), 0);
+    assert_eq!(house.callbacks("salon").await.len(), 1);
+}
