@@ -6,6 +6,7 @@ mod demo;
 mod health;
 mod operate;
 mod out;
+mod privacy;
 mod serve;
 mod tenant;
 
@@ -56,6 +57,11 @@ enum Command {
     Breaker {
         #[command(subcommand)]
         command: operate::Breaker,
+    },
+    /// One caller's data within one tenant: hand it out, erase it.
+    Privacy {
+        #[command(subcommand)]
+        command: privacy::Command,
     },
     /// Rate limits and who ran into them.
     Limits {
@@ -127,6 +133,12 @@ impl CommandError {
     }
 }
 
+/// Who is written down for what is done here.
+pub(crate) fn operator() -> String {
+    let user = crate::system::env("SUDO_USER").or_else(|| crate::system::env("USER")).unwrap_or_else(|| "unknown".to_owned());
+    format!("cli:{}", user.chars().filter(|letter| !letter.is_control()).take(60).collect::<String>())
+}
+
 /// An error with its causes, in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -160,6 +172,7 @@ pub fn run() -> ExitCode {
             Command::Feature { command } => operate::feature(&mut context, command).await,
             Command::Breaker { command } => operate::breaker(&mut context, command).await,
             Command::Limits { command } => operate::limits(&mut context, command).await,
+            Command::Privacy { command } => privacy::run(&mut context, command).await,
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }
     });

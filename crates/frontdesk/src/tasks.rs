@@ -23,8 +23,6 @@ const TEND_EVERY: Duration = Duration::from_millis(250);
 const WRITE_EVERY: Duration = Duration::from_millis(500);
 /// What is kept for a time only is looked for this often.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
-/// How long exchanges with calendars are kept.
-const EXCHANGES_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Open intents are looked for this often.
 const SETTLE_EVERY: Duration = Duration::from_millis(1000);
 /// How old what operators see of this gateway may be.
@@ -70,12 +68,12 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
             }
         }
     }));
-    let (desk, store) = (house.desk.clone(), house.store.clone());
+    let (desk, store, retention) = (house.desk.clone(), house.store.clone(), house.retention);
     tasks.spawn(every(FORGET_EVERY, stop.clone(), move || {
-        let (store, before) = (store.clone(), desk.now() - EXCHANGES_KEPT);
+        let (store, now) = (store.clone(), desk.now());
         async move {
-            if let Err(error) = store.forget_exchanges(before).await {
-                tracing::error!(error = error.with_causes(), "old exchanges could not be let go");
+            if let Err(error) = store.forget_old(&retention, now).await {
+                tracing::error!(error = error.with_causes(), "what is over could not be let go");
             }
         }
     }));

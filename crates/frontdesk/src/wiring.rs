@@ -14,7 +14,8 @@ use frontdesk_core::protection::Switches;
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::shared::{MemoryState, SharedState};
 use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings, Trusts};
-use frontdesk_store::{MasterKey, Metered, RedisClock, RedisOpenError, RedisState, Store, StoreSettings, VaultError};
+use frontdesk_store::{MasterKey, Metered, RedisClock, RedisOpenError, RedisState, Retention, Store, StoreSettings, VaultError};
+use jiff::SignedDuration;
 
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
@@ -93,6 +94,7 @@ pub struct House {
     pub(crate) rules: Rules,
     pub(crate) news: Arc<News>,
     pub(crate) replica: String,
+    pub(crate) retention: Retention,
 }
 
 /// What is shared and fast.
@@ -139,6 +141,11 @@ impl House {
     /// Writes down now what waits to be.
     pub async fn write_down(&self) -> Result<(), StoreError> {
         self.journal.write().await
+    }
+
+    /// Lets go now of what is kept for a time only; returns how many rows were touched.
+    pub async fn forget(&self) -> Result<u64, StoreError> {
+        self.store.forget_old(&self.retention, self.desk.now()).await
     }
 
     /// Closes now the calls that nobody ended; returns how many.
@@ -289,7 +296,30 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         },
     });
     let replica = random_text(&*world.dice);
-    Ok(House { store, desk, edge, state, switches, gate, journal, rules, news: Arc::new(news), replica })
+    Ok(House {
+        store,
+        desk,
+        edge,
+        state,
+        switches,
+        gate,
+        journal,
+        rules,
+        news: Arc::new(news),
+        replica,
+        retention: retention(config),
+    })
+}
+
+fn retention(config: &DeploymentConfig) -> Retention {
+    let span = |span: std::time::Duration| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+    let kept = &config.retention;
+    Retention {
+        calls: span(kept.calls),
+        appointments: span(kept.appointments),
+        callbacks: span(kept.callbacks),
+        exchanges: span(kept.exchanges),
+    }
 }
 
 fn store_error_of(config: &DeploymentConfig) -> impl Fn(StoreError) -> WiringError + Copy + use<'_> {

@@ -14,6 +14,7 @@ mod vault;
 pub use metered::Metered;
 pub use state::{RedisClock, RedisOpenError, RedisState};
 pub use store::operations::{AuditRow, Command, Snapshot, Versions};
+pub use store::privacy::{Erased, Retention};
 pub use store::tenants::{Applied, KeyIssued, Revision};
 pub use store::{Store, StoreSettings};
 pub use vault::{MasterKey, VaultError};

@@ -9,6 +9,7 @@ pub(crate) mod exchanges;
 pub(crate) mod holds;
 pub(crate) mod news;
 pub(crate) mod operations;
+pub(crate) mod privacy;
 pub(crate) mod schema;
 pub(crate) mod settle;
 pub(crate) mod tenants;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub mod live;
 #[cfg(test)]
@@ -21,8 +22,21 @@ use crate::config::secrets::SecretSource;
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
 
-const SECTIONS: [&str; 10] =
-    ["server", "store", "state", "secrets", "protections", "rate_limit", "circuit_breaker", "deadlines", "alerts", "smtp"];
+const SECTIONS: [&str; 11] = [
+    "server",
+    "store",
+    "state",
+    "secrets",
+    "protections",
+    "rate_limit",
+    "circuit_breaker",
+    "deadlines",
+    "alerts",
+    "smtp",
+    "retention",
+];
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A deployment, as its file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +53,21 @@ pub struct DeploymentConfig {
     pub live: Live,
     /// `smtp://` or `smtps://`, with user and password; `None` sends no mail.
     pub smtp: Option<SecretSource>,
+    /// For how long what is kept.
+    pub retention: Retention,
+}
+
+/// `[retention]`: for how long people's data is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Numbers, memory and timelines of calls.
+    pub calls: Duration,
+    /// Who an appointment was for, after its end.
+    pub appointments: Duration,
+    /// Work items that are closed.
+    pub callbacks: Duration,
+    /// Exchanges with calendars.
+    pub exchanges: Duration,
 }
 
 /// `[server]`.
@@ -101,13 +130,14 @@ impl DeploymentConfig {
                 master_key: master_key(root),
                 live: Live::read(root),
                 smtp: smtp(root),
+                retention: retention(root),
             })
         })
     }
 
     /// The sections in which `other` differs that take effect at a restart only.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let Self { server, store, state, master_key, live: _, smtp: _ } = self;
+        let Self { server, store, state, master_key, live: _, smtp: _, retention: _ } = self;
         [
             ("server", *server == other.server),
             ("store", *store == other.store),
@@ -242,6 +272,17 @@ fn master_key(root: &Section<'_>) -> SecretSource {
         }
     });
     source.unwrap_or(default)
+}
+
+fn retention(root: &Section<'_>) -> Retention {
+    let at = root.section("retention", &["calls", "appointments", "callbacks", "exchanges"]);
+    let days = |key, usual: u32| at.duration(key, DAY..=DAY * 3660).unwrap_or(DAY * usual);
+    Retention {
+        calls: days("calls", 90),
+        appointments: days("appointments", 1095),
+        callbacks: days("callbacks", 365),
+        exchanges: days("exchanges", 14),
+    }
 }
 
 fn smtp(root: &Section<'_>) -> Option<SecretSource> {

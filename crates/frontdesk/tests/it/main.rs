@@ -11,5 +11,6 @@ mod events;
 mod house;
 mod isolation;
 mod leaks;
+mod privacy;
 mod protections;
 mod tidy;
