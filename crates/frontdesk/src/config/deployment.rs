@@ -215,13 +215,15 @@ fn store(root: &Section<'_>) -> StoreUrl {
             sqlite(text).or_else(|| Some(StoreUrl::Postgres { url: postgres(text)?, migrate_url: None }))
         })
     });
+    let is_unreadable = url.is_none() && at.field("url").is_some();
     match (url.unwrap_or(default), migrate_url) {
         (StoreUrl::Postgres { url, .. }, Some((_, owner))) => StoreUrl::Postgres { url, migrate_url: Some(owner) },
-        (StoreUrl::Sqlite(path), Some((field, _))) => {
-            field.refuse_unseen("none: a SQLite store has one owner, who opens it");
-            StoreUrl::Sqlite(path)
+        (url, owner) => {
+            if let Some((field, _)) = owner.filter(|_| !is_unreadable) {
+                field.refuse_unseen("none: a SQLite store has one owner, who opens it");
+            }
+            url
         }
-        (url, None) => url,
     }
 }
 

@@ -25,10 +25,15 @@ const READERS: usize = 4;
 const WRITERS: usize = 8;
 /// How often a transaction is run that others were in the way of.
 const MOST_TRIES: u32 = 20;
+/// How long a thread waits between two tries, at most.
+const LONGEST_STEP: Duration = Duration::from_millis(20);
 /// How often one is run that a constraint stopped: the second run sees what the first ran into.
 const MOST_ASKED: u32 = 3;
 /// Whoever brings the schema forward holds this lock; others wait, and find it done. Any number would do.
 const SCHEMA_LOCK: &str = "SELECT pg_advisory_xact_lock(7235419066421)";
+/// Whoever was in others' way once waits in one line with its like, of all gateways, before it looks again:
+/// trying all at once would only be in the way again.
+const LINE_LOCK: &str = "SELECT pg_advisory_lock(7235419066422)";
 
 /// Runs `work` as one transaction that no other gateway's schema work overlaps.
 pub(crate) fn alone<T>(session: &mut Session, work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -46,12 +51,11 @@ pub(crate) fn start(address: &Address) -> Result<Engine, StoreError> {
     let mut threads = Vec::with_capacity(READERS + WRITERS + 1);
     let kinds = [("store-reader", &reads, READERS), ("store-writer", &writes, WRITERS), ("store-later", &later, 1)];
     for (name, queue, count) in kinds {
-        for number in 0..count {
+        for _ in 0..count {
             let (queue, address) = (Arc::clone(queue), address.clone());
             let is_reader = name == "store-reader";
-            let seed = u64::from(std::process::id()) << 8 | u64::try_from(threads.len() + number).unwrap_or(0);
             threads.push(super::spawn(name, move || {
-                let mut line = Line { address, session: None, chance: seed };
+                let mut line = Line { address, session: None, waits_in_line: false, is_first: false };
                 while let Some(work) = queue.take() {
                     if is_reader { line.visit(work, Line::read) } else { line.visit(work, Line::write) }
                 }
@@ -65,7 +69,10 @@ pub(crate) fn start(address: &Address) -> Result<Engine, StoreError> {
 struct Line {
     address: Address,
     session: Option<Session>,
-    chance: u64,
+    /// Whether what it works on was in others' way before.
+    waits_in_line: bool,
+    /// Whether it is at the head of the line.
+    is_first: bool,
 }
 
 /// A try that came to nothing.
@@ -105,7 +112,7 @@ impl Line {
                 Then::Nothing => false,
             };
             match then {
-                Then::Lost => self.session = None,
+                Then::Lost => self.forget_session(),
                 Then::Anew => self.session.iter_mut().for_each(Session::forget_statements),
                 Then::Again | Then::Ask | Then::Nothing => {}
             }
@@ -116,9 +123,11 @@ impl Line {
                 break;
             }
             if then == Then::Again {
-                self.step_aside(tries);
+                self.waits_in_line = true;
+                step_aside(tries);
             }
         }
+        self.leave_the_line();
         work.answer();
     }
 
@@ -131,8 +140,14 @@ impl Line {
     }
 
     fn write(&mut self, work: &mut dyn Work) -> Result<(), Failed> {
+        let (waits_in_line, is_first) = (self.waits_in_line, self.is_first);
         let session = self.session()?;
-        // Off, a commit is in the server's memory when it returns: it survives us, and the server's power not.
+        if waits_in_line && !is_first {
+            begin_with(session, LINE_LOCK)?;
+            self.is_first = true;
+        }
+        let session = self.session()?;
+        // Off, a commit is in the server's memory when it returns: that survives our death, not the server's.
         let begin = match work.durability() {
             Durability::Process => "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL synchronous_commit = off",
             Durability::Power => "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL synchronous_commit = on",
@@ -154,7 +169,7 @@ impl Line {
                 Err(Failed::told(then, error))
             }
             Err(Commit::Unknown(error)) => {
-                self.session = None;
+                self.forget_session();
                 Err(Failed::told(Then::Nothing, error))
             }
         }
@@ -189,20 +204,33 @@ impl Line {
         Err(Failed { then, error: is_kept.then(|| StoreError::Broken(Box::new(Ignored))) })
     }
 
-    fn roll_back(&mut self) {
-        // A connection that cannot even do that is made anew.
-        if self.session.as_mut().is_some_and(|session| session.script("ROLLBACK").is_err()) {
-            self.session = None;
+    /// With a connection goes its place in the line.
+    fn forget_session(&mut self) {
+        self.session = None;
+        self.is_first = false;
+    }
+
+    fn leave_the_line(&mut self) {
+        self.waits_in_line = false;
+        if std::mem::take(&mut self.is_first)
+            && self.session.as_mut().is_some_and(|session| session.script("SELECT pg_advisory_unlock_all()").is_err())
+        {
+            self.forget_session();
         }
     }
 
-    /// Lets the others finish: a little longer each time, and never in step with them.
-    #[expect(clippy::disallowed_methods, reason = "this thread is the database's own and has nothing else to do")]
-    fn step_aside(&mut self, tries: u32) {
-        self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let most = 500_u64 << tries.min(7);
-        std::thread::sleep(Duration::from_micros((self.chance >> 33) % most));
+    fn roll_back(&mut self) {
+        // A connection that cannot even do that is made anew.
+        if self.session.as_mut().is_some_and(|session| session.script("ROLLBACK").is_err()) {
+            self.forget_session();
+        }
     }
+}
+
+/// Lets a commit finish that is in the way: a little longer each time.
+#[expect(clippy::disallowed_methods, reason = "this thread is the database's own and has nothing else to do")]
+fn step_aside(tries: u32) {
+    std::thread::sleep(LONGEST_STEP.min(Duration::from_micros(250) * 2_u32.pow(tries.min(10) - 1)));
 }
 
 fn begin_with(session: &mut Session, begin: &str) -> Result<(), Failed> {

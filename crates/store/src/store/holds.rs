@@ -1,5 +1,8 @@
 //! Holds, and the stretches that they and appointments block.
 
+#[cfg(test)]
+mod tests;
+
 use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId, TenantId};
 use frontdesk_core::ports::StoreError;
 use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};

@@ -40,7 +40,7 @@ impl Place {
         }
     }
 
-    pub(super) async fn open(self) -> Result<Engine, StoreError> {
+    pub(crate) async fn open(self) -> Result<Engine, StoreError> {
         apart(move || match self {
             Self::File(file) => open_file(&file),
             Self::Server { url, migrate_url } => open_server(&url, migrate_url.as_ref()),

@@ -41,7 +41,7 @@ pub(crate) use on_both;
 pub(crate) struct Stored {
     pub(crate) store: Store,
     pub(crate) dice: Arc<CountingDice>,
-    place: Place,
+    pub(crate) place: Place,
     folder: PathBuf,
     server: Option<Arc<PostgresServer>>,
 }
@@ -66,6 +66,16 @@ impl Stored {
         self.store.close().await;
         self.store = open(&self.place, &self.dice).await;
         self
+    }
+
+    /// Somebody changes the database by hand.
+    pub(crate) fn alter(&self, sql: &str) {
+        match (&self.place, &self.server) {
+            (Place::File(file), _) => {
+                rusqlite::Connection::open(file).expect("opens").execute_batch(sql).expect("changed");
+            }
+            (Place::Server { url, .. }, server) => drop(server.as_ref().expect("a server").run(url.expose(), sql)),
+        }
     }
 
     /// What lies there of tenants and their secrets, as a thief would find it.

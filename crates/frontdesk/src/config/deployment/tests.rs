@@ -145,7 +145,7 @@ fn each_wrong_value_is_told_with_its_line_and_what_would_be_right() {
         ("store = 5", "frontdesk.toml:1: store: found 5, expected a table"),
         (
             "[store]\nurl = \"sqlite:a\"\n\ncolour = 1",
-            "frontdesk.toml:4: store.colour: found an unknown key, expected one of url",
+            "frontdesk.toml:4: store.colour: found an unknown key, expected one of url, migrate_url",
         ),
     ] {
         assert_eq!(problems(text), problem, "{text}");
