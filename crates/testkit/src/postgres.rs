@@ -19,11 +19,19 @@ const OWNER: &str = "frontdesk_test";
 /// What every database made here says of itself.
 const MARKER: &str = "made by a test of frontdesk; may be lost at any time";
 
+/// What a server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Fast,
+    Syncs,
+    Encrypts,
+}
+
 /// A server that only this test talks to.
 pub struct PostgresServer {
     port: u16,
     folder: PathBuf,
-    syncs: bool,
+    kind: Kind,
     child: Option<Child>,
     databases: AtomicU32,
 }
@@ -35,12 +43,12 @@ impl PostgresServer {
     /// When PostgreSQL is not installed or does not answer within thirty seconds: a test that needs it must
     /// not pass without it.
     pub fn start() -> Self {
-        Self::with(false)
+        Self::with(Kind::Fast)
     }
 
     /// Starts one that waits for the disk as production does, for tests that kill it.
     pub fn that_syncs() -> Self {
-        Self::with(true)
+        Self::with(Kind::Syncs)
     }
 
     /// One that the tests of this process share while any of them has it.
@@ -54,7 +62,17 @@ impl PostgresServer {
         })
     }
 
-    fn with(syncs: bool) -> Self {
+    /// Starts one that also speaks TLS.
+    pub fn that_encrypts() -> Self {
+        Self::with(Kind::Encrypts)
+    }
+
+    /// The file with its certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("server.crt")
+    }
+
+    fn with(kind: Kind) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let template = template();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -66,8 +84,10 @@ impl PostgresServer {
             .status()
             .expect("cp is installed");
         assert!(copied.success(), "the template is copied");
-        // Another process may take a free port before the server does: then the next one is tried.
-        let mut server = Self { port: 0, folder, syncs, child: None, databases: AtomicU32::new(0) };
+        if kind == Kind::Encrypts {
+            make_certificate(&folder);
+        }
+        let mut server = Self { port: 0, folder, kind, child: None, databases: AtomicU32::new(0) };
         for _ in 0..20 {
             server.port =
                 TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port").local_addr().expect("its address").port();
@@ -135,10 +155,11 @@ impl PostgresServer {
     }
 
     fn try_start(&mut self) -> bool {
-        let fsync = format!("fsync={}", if self.syncs { "on" } else { "off" });
+        let fsync = format!("fsync={}", if self.kind == Kind::Syncs { "on" } else { "off" });
+        let ssl = format!("ssl={}", if self.kind == Kind::Encrypts { "on" } else { "off" });
         let port = self.port.to_string();
         let settings =
-            ["max_connections=120", "shared_buffers=16MB", "max_wal_senders=0", "wal_level=minimal", "jit=off", &fsync];
+            ["max_connections=120", "shared_buffers=16MB", "max_wal_senders=0", "wal_level=minimal", "jit=off", &fsync, &ssl];
         let child = as_owner(program("postgres"), &["-p", &port, "-h", "127.0.0.1", "-k", ""])
             .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .arg("-D")
@@ -195,6 +216,21 @@ fn template() -> PathBuf {
     assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
     fs::rename(&making, &place).expect("moved into place");
     place
+}
+
+/// A certificate for this machine, signed by itself.
+fn make_certificate(folder: &Path) {
+    let made = as_owner("openssl", &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-subj", "/CN=frontdesk test", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-days", "3650"])
+        .arg("-keyout")
+        .arg(folder.join("server.key"))
+        .arg("-out")
+        .arg(folder.join("server.crt"))
+        .stderr(Stdio::null())
+        .status()
+        .expect("openssl is installed");
+    assert!(made.success(), "a certificate is made");
 }
 
 /// Makes an empty folder for whom the server runs as.

@@ -139,6 +139,24 @@ async fn the_role_that_serves_owns_nothing_and_cannot_take_the_audit_back() {
     }
 }
 
+#[tokio::test]
+async fn a_server_is_believed_by_its_certificate_only() {
+    let server = PostgresServer::that_encrypts();
+    let url = server.database();
+    let known = format!("{url}?sslmode=verify-full&sslrootcert={}", server.certificate().display());
+    let store = open(&server_at(&known, None), &Arc::new(CountingDice::default())).await;
+    let sql = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'frontdesk'";
+    store.tenants().await.expect("read");
+    assert_eq!(server.run(&url, sql), "t");
+    // Nobody vouches for it; and sslmode=require is no weaker.
+    let told = refusal(server_at(&format!("{url}?sslmode=require"), None)).await;
+    assert!(told.contains("certificate"), "{told}");
+    let plain = PostgresServer::shared();
+    let url = format!("{}?sslmode=verify-full&sslrootcert={}", plain.database(), server.certificate().display());
+    let told = refusal(server_at(&url, None)).await;
+    assert!(told.contains("TLS"), "{told}");
+}
+
 async fn a_schema_that_somebody_changed_is_refused_with_the_line(base: Base) {
     let stored = Stored::open(base).await;
     stored.store.close().await;
