@@ -1,6 +1,5 @@
 //! Configuration to a running house; the only file that names every concrete part.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use frontdesk_calendar::{Guard, GuardRules};
@@ -12,9 +11,12 @@ use frontdesk_core::limits::Gate;
 use frontdesk_core::ports::{Calendar, StoreError};
 use frontdesk_core::protection::Switches;
 use frontdesk_core::redact::Redactor;
+use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{MemoryState, SharedState};
 use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings, Trusts};
-use frontdesk_store::{MasterKey, Metered, RedisClock, RedisOpenError, RedisState, Retention, Store, StoreSettings, VaultError};
+use frontdesk_store::{
+    MasterKey, Metered, Place, RedisClock, RedisOpenError, RedisState, Retention, Store, StoreSettings, VaultError,
+};
 use jiff::SignedDuration;
 
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
@@ -113,22 +115,28 @@ pub fn open_state(config: &DeploymentConfig, world: &World) -> Result<State, Wir
             let own = Arc::new(MemoryState::new(Arc::clone(&world.clock)));
             Ok(State { shared: own.clone(), own: Some(own) })
         }
-        StateUrl::Redis(source) => match source.resolve("state.url", &system::env, &system::read)? {
-            Resolved::Value(url) => {
-                // TLS of the client needs to know whose cryptography it uses; a second start keeps the first.
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                let state = RedisState::open(url.expose(), RedisClock::Redis, Arc::clone(&world.clock))?;
-                Ok(State { shared: Arc::new(state), own: None })
-            }
-            Resolved::Unset { warning } => Err(Problem {
-                file: "frontdesk.toml".to_owned(),
-                line: None,
-                path: "state.url".to_owned(),
-                found: warning,
-                expected: "an address such as redis://127.0.0.1:6379".to_owned(),
-            }
-            .into()),
-        },
+        StateUrl::Redis(source) => {
+            let url = needed(source, "state.url", "an address such as redis://127.0.0.1:6379")?;
+            // TLS of the client needs to know whose cryptography it uses; a second start keeps the first.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let state = RedisState::open(url.expose(), RedisClock::Redis, Arc::clone(&world.clock))?;
+            Ok(State { shared: Arc::new(state), own: None })
+        }
+    }
+}
+
+/// A secret without which there is no start.
+fn needed(source: &SecretSource, key: &str, expected: &str) -> Result<Secret, WiringError> {
+    match source.resolve(key, &system::env, &system::read)? {
+        Resolved::Value(secret) => Ok(secret),
+        Resolved::Unset { warning } => Err(Problem {
+            file: "frontdesk.toml".to_owned(),
+            line: None,
+            path: key.to_owned(),
+            found: warning,
+            expected: expected.to_owned(),
+        }
+        .into()),
     }
 }
 
@@ -159,27 +167,40 @@ impl House {
     }
 }
 
+/// Where the store is that the configuration names.
+pub fn place_of_store(config: &DeploymentConfig) -> Result<Place, WiringError> {
+    let expected = "an address such as postgres://ROLE:PASSWORD@HOST/DATABASE";
+    Ok(match &config.store {
+        StoreUrl::Sqlite(file) => Place::File(file.clone()),
+        StoreUrl::Postgres { url, migrate_url } => Place::Server {
+            url: needed(url, "store.url", expected)?,
+            migrate_url: migrate_url.as_ref().map(|owner| needed(owner, "store.migrate_url", expected)).transpose()?,
+        },
+    })
+}
+
 /// Opens the store that the configuration names, with its master key. The key is made on first use,
 /// unless the store holds secrets already.
 pub async fn open_store(config: &DeploymentConfig, world: &World) -> Result<Store, WiringError> {
-    let StoreUrl::Sqlite(file) = &config.store;
-    let store_error = |source| WiringError::Store { place: file.display().to_string(), source };
-    let master_key = Arc::new(master_key(&config.master_key, file, world).await?);
-    let settings = StoreSettings { file: file.clone(), master_key: Some(master_key), dice: Arc::clone(&world.dice) };
+    let place = place_of_store(config)?;
+    let master_key = Arc::new(master_key(config, &place, world).await?);
+    let settings = StoreSettings { place, master_key: Some(master_key), dice: Arc::clone(&world.dice) };
+    let store_error = store_error_of(config);
     let store = Store::open(settings).await.map_err(store_error)?;
     store.check_master_key().await.map_err(store_error)?;
     Ok(store)
 }
 
-async fn master_key(source: &SecretSource, store: &Path, world: &World) -> Result<MasterKey, WiringError> {
+async fn master_key(config: &DeploymentConfig, place: &Place, world: &World) -> Result<MasterKey, WiringError> {
+    let source = &config.master_key;
     if let SecretSource::File(path) = source
         && !path.exists()
     {
-        if store.exists() {
-            let settings = StoreSettings { file: store.to_path_buf(), master_key: None, dice: Arc::clone(&world.dice) };
-            let place = store.display().to_string();
-            let opened = Store::open(settings).await.map_err(|source| WiringError::Store { place: place.clone(), source })?;
-            let sealed = opened.holds_secrets().await.map_err(|source| WiringError::Store { place, source })?;
+        let store_error = store_error_of(config);
+        if place.is_there().await.map_err(store_error)? {
+            let settings = StoreSettings { place: place.clone(), master_key: None, dice: Arc::clone(&world.dice) };
+            let opened = Store::open(settings).await.map_err(store_error)?;
+            let sealed = opened.holds_secrets().await.map_err(store_error)?;
             opened.close().await;
             if sealed {
                 return Err(VaultError::OtherKey.into());
@@ -187,19 +208,7 @@ async fn master_key(source: &SecretSource, store: &Path, world: &World) -> Resul
         }
         return Ok(MasterKey::create(path, &*world.dice)?);
     }
-    match source.resolve("secrets.master_key", &system::env, &system::read)? {
-        Resolved::Value(secret) => Ok(MasterKey::from_hex(secret.expose())?),
-        Resolved::Unset { warning } => {
-            let problem = Problem {
-                file: "frontdesk.toml".to_owned(),
-                line: None,
-                path: "secrets.master_key".to_owned(),
-                found: warning,
-                expected: "64 hexadecimal digits".to_owned(),
-            };
-            Err(problem.into())
-        }
-    }
+    Ok(MasterKey::from_hex(needed(source, "secrets.master_key", "64 hexadecimal digits")?.expose())?)
 }
 
 /// Puts the house together.

@@ -5,6 +5,7 @@
 //! more than once (a database that serialises by retrying does that), so they only read what they
 //! captured. Text of statements is written once, with `?` or `?1`, for all databases.
 
+pub(crate) mod postgres;
 pub(crate) mod queue;
 pub(crate) mod sqlite;
 #[cfg(test)]
@@ -131,6 +132,7 @@ pub(crate) struct Tx<'c> {
 
 pub(crate) enum On<'c> {
     Sqlite(&'c sqlite::Connection),
+    Postgres(&'c mut postgres::session::Session),
 }
 
 impl<'c> Tx<'c> {
@@ -142,6 +144,7 @@ impl<'c> Tx<'c> {
     pub(crate) fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, StoreError> {
         match &mut self.on {
             On::Sqlite(connection) => connection.run(sql, args),
+            On::Postgres(session) => session.run(sql, args),
         }
     }
 
@@ -149,6 +152,7 @@ impl<'c> Tx<'c> {
     pub(crate) fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, StoreError> {
         match &mut self.on {
             On::Sqlite(connection) => connection.all(sql, args),
+            On::Postgres(session) => session.all(sql, args),
         }
     }
 
@@ -171,6 +175,7 @@ impl<'c> Tx<'c> {
     pub(crate) fn script(&mut self, script: &str) -> Result<(), StoreError> {
         match &mut self.on {
             On::Sqlite(connection) => connection.script(script),
+            On::Postgres(session) => session.script(script),
         }
     }
 
@@ -187,25 +192,42 @@ impl<'c> Tx<'c> {
 
 /// A database with its threads. Dropped, its threads finish what was handed to them and leave.
 pub(crate) struct Engine {
-    peeks: sqlite::Peeks,
+    /// Where the database is a file of this machine.
+    peeks: Option<sqlite::Peeks>,
     reads: Arc<Queue>,
     writes: Arc<Queue>,
+    /// What nobody waits for, in order.
+    later: Arc<Queue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Engine {
-    pub(crate) fn new(peeks: sqlite::Peeks, reads: Arc<Queue>, writes: Arc<Queue>, threads: Vec<JoinHandle<()>>) -> Self {
-        Self { peeks, reads, writes, threads: Mutex::new(threads) }
+    /// One writer, which also writes what nobody waits for.
+    pub(crate) fn of_file(peeks: sqlite::Peeks, reads: Arc<Queue>, writes: Arc<Queue>, threads: Vec<JoinHandle<()>>) -> Self {
+        Self { peeks: Some(peeks), reads, later: writes.clone(), writes, threads: Mutex::new(threads) }
     }
 
-    /// Runs `work`, which reads a few rows by an index: where the database is a file of this machine, on the
-    /// thread that asks, because handing over would cost more than the reading.
+    /// Many writers, and one for what nobody waits for.
+    pub(crate) fn of_server(reads: Arc<Queue>, writes: Arc<Queue>, later: Arc<Queue>, threads: Vec<JoinHandle<()>>) -> Self {
+        Self { peeks: None, reads, writes, later, threads: Mutex::new(threads) }
+    }
+
+    /// Whether other processes read what this one writes: then what was acknowledged has to be there for them.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.peeks.is_none()
+    }
+
+    /// Runs `work`, which reads a few rows by an index with one statement: where the database is a file of
+    /// this machine, on the thread that asks, because handing over would cost more than the reading.
     pub(crate) async fn peek<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.peeks.run(work)
+        match &self.peeks {
+            Some(peeks) => peeks.run(work),
+            None => Self::ask(&self.reads, |to| Job::peek(work, to)).await,
+        }
     }
 
     /// Runs `work` on one consistent state of the database.
@@ -214,7 +236,7 @@ impl Engine {
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        Self::ask(&self.reads, Durability::Process, work).await
+        Self::ask(&self.reads, |to| Job::awaited(Durability::Process, work, to)).await
     }
 
     /// Runs `work` as one transaction. Given up before its turn came, it never happens; from then on it
@@ -224,29 +246,29 @@ impl Engine {
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        Self::ask(&self.writes, durability, work).await
+        Self::ask(&self.writes, |to| Job::awaited(durability, work, to)).await
     }
 
-    /// Hands `work` over to be written after everything that was handed over before it, and before
-    /// everything that comes after. That it failed is told to the log only; `then` runs when it is over.
+    /// Hands `work` over to be written after everything that was handed over here before it; where there is
+    /// one writer, before everything that comes after as well. That it failed is told to the log only; `then`
+    /// runs when it is over.
     pub(crate) async fn write_later<F, G>(&self, what: &'static str, work: F, then: G) -> Result<(), StoreError>
     where
         F: Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
         G: FnOnce() + Send + 'static,
     {
-        self.writes.push(Box::new(Job::deferred(what, work, Box::new(then))))
+        self.later.push(Box::new(Job::deferred(what, work, Box::new(then))))
     }
 
-    /// Waits until everything that was handed over before is written.
+    /// Waits until everything that was handed over to be written later is written.
     pub(crate) async fn settled(&self) -> Result<(), StoreError> {
-        self.write(Durability::Process, |_| Ok(())).await
+        Self::ask(&self.later, |to| Job::awaited(Durability::Process, |_: &mut Tx<'_>| Ok(()), to)).await
     }
 
     /// Ends the threads after what was handed to them.
     pub(crate) async fn close(&self) {
-        self.peeks.close();
-        self.reads.close();
-        self.writes.close();
+        self.peeks.iter().for_each(sqlite::Peeks::close);
+        self.close_queues();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // A thread that panicked has said so already.
@@ -254,20 +276,32 @@ impl Engine {
         }
     }
 
-    async fn ask<T, F>(queue: &Queue, durability: Durability, work: F) -> Result<T, StoreError>
+    fn close_queues(&self) {
+        for queue in [&self.reads, &self.writes, &self.later] {
+            queue.close();
+        }
+    }
+
+    async fn ask<T, F>(
+        queue: &Queue,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job<T, F>,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (to, answer) = oneshot::channel();
-        queue.push(Box::new(Job::awaited(durability, work, to)))?;
+        queue.push(Box::new(job(to)))?;
         answer.await.unwrap_or_else(|_| Err(queue::lost()))
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.reads.close();
-        self.writes.close();
+        self.close_queues();
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| StoreError::Broken(Box::new(error)))
 }

@@ -1,7 +1,8 @@
 //! What must never be lost: a database behind the ports of the core.
 //!
-//! One writer, several readers, write-ahead log. A transaction that carries a promise to a caller is
-//! on the disk before it is acknowledged (`sqlite::Durability`); what only helps a conversation along
+//! SQLite for one machine: one writer, several readers, write-ahead log. PostgreSQL for several gateways:
+//! serialisable transactions that are run again. On both a transaction that carries a promise to a caller
+//! is on the disk before it is acknowledged (`engine::Durability`); what only helps a conversation along
 //! may be lost with the power, not with the process.
 
 mod engine;
@@ -14,6 +15,7 @@ mod vault;
 pub use metered::Metered;
 pub use state::{RedisClock, RedisOpenError, RedisState};
 pub use store::operations::{AuditRow, Command, Snapshot, Versions};
+pub use store::place::Place;
 pub use store::privacy::{Erased, Retention};
 pub use store::tenants::{Applied, KeyIssued, Revision};
 pub use store::{Store, StoreSettings};

@@ -9,25 +9,25 @@ pub(crate) mod exchanges;
 pub(crate) mod holds;
 pub(crate) mod news;
 pub(crate) mod operations;
+pub(crate) mod place;
 pub(crate) mod privacy;
 pub(crate) mod schema;
 pub(crate) mod settle;
 pub(crate) mod tenants;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use frontdesk_core::clock::Dice;
 use frontdesk_core::ports::StoreError;
 
-use crate::engine::{Engine, sqlite};
+use crate::engine::Engine;
 use crate::vault::MasterKey;
 
 /// Where the store is and what it needs.
 pub struct StoreSettings {
-    /// The database file; its folder is made.
-    pub file: PathBuf,
+    /// Where it is.
+    pub place: place::Place,
     /// Opens and seals tenants' secrets; `None` where no secret is needed.
     pub master_key: Option<Arc<MasterKey>>,
     /// Nonces and keys come from here.
@@ -47,11 +47,9 @@ pub struct Store {
 impl Store {
     /// Opens the database, makes it if it is not there, and brings its schema forward.
     pub async fn open(settings: StoreSettings) -> Result<Self, StoreError> {
-        let StoreSettings { file, master_key, dice } = settings;
-        let opened = tokio::task::spawn_blocking(move || sqlite::open(&file, schema::migrate)).await;
-        let engine = opened.map_err(|error| StoreError::Broken(Box::new(error)))??;
+        let StoreSettings { place, master_key, dice } = settings;
         Ok(Self {
-            engine: Arc::new(engine),
+            engine: Arc::new(place.open().await?),
             safe: tenants::Safe { key: master_key, dice },
             unsaved: calls::Unsaved::default(),
             swept: Arc::default(),

@@ -2,13 +2,21 @@
 //!
 //! Reading order: [`calcom`] is the calendar with faults on request, [`retell`] the agent that
 //! calls the gateway, [`http_client`] the smallest client that can talk to either, [`openapi`]
-//! holds what both sides of a conversation with Cal.com must look like, [`redis`] starts a real Redis.
+//! holds what both sides of a conversation with Cal.com must look like, [`redis`] and [`postgres`] start
+//! real servers.
 
 pub mod calcom;
 pub mod clock;
 pub mod http_client;
 pub mod openapi;
+pub mod postgres;
 pub mod redis;
 pub mod retell;
 
 mod signature;
+
+/// Between two looks at something outside.
+#[expect(clippy::disallowed_methods, reason = "a program takes its time to start; no test waits for time itself")]
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(10));
+}

@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 /// How often a server that starts is looked at, ten milliseconds apart.
 const LOOKS: u32 = 1000;
@@ -88,16 +87,11 @@ impl RedisServer {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() && self.cli(&["PING"]) == "PONG" {
                 return true;
             }
-            pause();
+            crate::pause();
         }
         self.stop();
         false
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a program takes its time to start; no test waits for time itself")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
 }
 
 impl Drop for RedisServer {

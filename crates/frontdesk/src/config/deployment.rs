@@ -90,6 +90,13 @@ pub struct Server {
 pub enum StoreUrl {
     /// A file.
     Sqlite(PathBuf),
+    /// PostgreSQL; the addresses may hold passwords.
+    Postgres {
+        /// As whom the gateway serves.
+        url: SecretSource,
+        /// As whom it brings the schema forward; `None` is the same.
+        migrate_url: Option<SecretSource>,
+    },
 }
 
 /// `[state]`.
@@ -162,6 +169,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres { .. } => f.write_str("postgres"),
         }
     }
 }
@@ -225,15 +233,35 @@ fn admin_keys(field: Field<'_>) -> BTreeMap<String, SecretSource> {
 }
 
 fn store(root: &Section<'_>) -> StoreUrl {
-    let at = root.section("store", &["url"]);
+    let at = root.section("store", &["url", "migrate_url"]);
     let default = StoreUrl::Sqlite(PathBuf::from("data/frontdesk.db"));
-    let Some(field) = at.field("url") else { return default };
-    if field.text().is_some_and(|text| text.starts_with("postgres://") || text.starts_with("postgresql://")) {
-        field.refuse_unseen("\"sqlite:PATH\": PostgreSQL is not supported by this version yet");
-        return default;
+    let migrate_url = at.field("migrate_url").and_then(|field| {
+        let expected = "the address of the same PostgreSQL as its owner, \"postgres://…\", env:NAME or file:PATH";
+        Some((field.clone(), field.parsed_unseen(expected, postgres)?))
+    });
+    let expected = "\"sqlite:PATH\" such as \"sqlite:data/frontdesk.db\" or \"sqlite:/var/lib/frontdesk/frontdesk.db\", \"postgres://ROLE:PASSWORD@HOST/DATABASE\", env:NAME or file:PATH";
+    let url = at.field("url").and_then(|field| {
+        field.parsed_unseen(expected, |text| {
+            sqlite(text).or_else(|| Some(StoreUrl::Postgres { url: postgres(text)?, migrate_url: None }))
+        })
+    });
+    let is_unreadable = url.is_none() && at.field("url").is_some();
+    match (url.unwrap_or(default), migrate_url) {
+        (StoreUrl::Postgres { url, .. }, Some((_, owner))) => StoreUrl::Postgres { url, migrate_url: Some(owner) },
+        (url, owner) => {
+            if let Some((field, _)) = owner.filter(|_| !is_unreadable) {
+                field.refuse_unseen("none: a SQLite store has one owner, who opens it");
+            }
+            url
+        }
     }
-    let expected = "\"sqlite:PATH\" such as \"sqlite:data/frontdesk.db\" or \"sqlite:/var/lib/frontdesk/frontdesk.db\"";
-    field.parsed_unseen(expected, sqlite).unwrap_or(default)
+}
+
+fn postgres(text: &str) -> Option<SecretSource> {
+    match SecretSource::parse(text)? {
+        SecretSource::Literal(_) if !text.starts_with("postgres://") && !text.starts_with("postgresql://") => None,
+        source => Some(source),
+    }
 }
 
 /// A path without what other programs read into it: `//` of an address, `?` of options, `:memory:`,

@@ -146,6 +146,44 @@ fn health_before_anything_is_initialised_says_so_and_creates_nothing() {
 }
 
 #[test]
+fn the_commands_work_on_postgres_and_never_show_its_password() {
+    let server = frontdesk_testkit::postgres::PostgresServer::shared();
+    let url = server.database().replace('@', ":geheim@");
+    let folder = Folder::new();
+    folder.write("frontdesk.toml", "[store]\nurl = \"file:store.url\"\n");
+    folder.write("store.url", &url);
+    let mut said = String::new();
+    let mut run = |arguments: &[&str], code: i32| {
+        let output = folder.run(arguments);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        said += &told;
+        told
+    };
+    assert!(run(&["health"], 2).contains("nothing is initialised"));
+    assert!(!folder.0.join("data").exists(), "it creates nothing");
+    assert_eq!(server.run(&server_name(&url), "SELECT to_regclass('meta')"), "", "neither there");
+    let file = folder.write("salon.toml", include_str!("tenants/salon.toml"));
+    let applied = run(&["tenant", "apply", file.to_str().expect("a path")], 0);
+    assert!(applied.contains("fd_") && applied.contains("store.migrate_url"), "{applied}");
+    run(&["health"], 0);
+    assert!(run(&["tenant", "list"], 0).contains("salon"));
+    run(&["feature", "set", "rate_limit", "shadow", "--why", "a test"], 0);
+    std::fs::remove_file(folder.0.join("data/master.key")).expect("lost");
+    assert!(run(&["tenant", "list"], 2).contains("master key"), "no new key over sealed secrets");
+    folder.write("store.url", &url.replace(":geheim@", ":geheim@nowhere.invalid,"));
+    run(&["tenant", "list"], 2);
+    folder.write("store.url", &url.replace(":geheim@", ":ge@heim@"));
+    run(&["tenant", "list"], 2);
+    assert!(!said.contains("geheim") && !said.contains("heim@"), "{said}");
+}
+
+/// The address without the password, as the test server knows it.
+fn server_name(url: &str) -> String {
+    url.replace(":geheim", "")
+}
+
+#[test]
 fn a_whole_call_is_played_from_a_script_and_ends_as_scripted_or_not() {
     let folder = Folder::new();
     let (running, lines) =

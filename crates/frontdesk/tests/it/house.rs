@@ -1,4 +1,5 @@
-//! A house to start in tests: the production wiring with another clock, other dice, a store of its own.
+//! A house to start in tests: the production wiring with another clock, other dice, a store of its own. With
+//! `FRONTDESK_TEST_STORE=postgres` that store is a PostgreSQL, and every story has to end the same.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use frontdesk::config::tenant_file::TenantFile;
 use frontdesk::wiring::{self, World};
 use frontdesk_core::clock::{Clock as _, CountingDice, ManualClock};
 use frontdesk_core::sensitive::Secret;
+use frontdesk_testkit::postgres::PostgresServer;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -32,14 +34,57 @@ pub(crate) struct House {
     pub(crate) inner: wiring::House,
     pub(crate) clock: Arc<ManualClock>,
     app: Router,
-    folder: PathBuf,
+    ground: Arc<Ground>,
     rest_keys: Vec<(String, String)>,
+}
+
+/// What a house stands on; gone with the last house on it.
+struct Ground {
+    folder: PathBuf,
+    database: Option<(Arc<PostgresServer>, String)>,
+}
+
+impl Ground {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("frontdesk-it-{}-{number}", std::process::id()));
+        let database = is_on_postgres().then(|| {
+            let server = PostgresServer::shared();
+            let url = server.database();
+            (server, url)
+        });
+        Self { folder, database }
+    }
+
+    fn store(&self) -> StoreUrl {
+        match &self.database {
+            None => StoreUrl::Sqlite(self.folder.join("frontdesk.db")),
+            Some((_, url)) => StoreUrl::Postgres { url: SecretSource::Literal(Secret::new(url)), migrate_url: None },
+        }
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one switch of these tests")]
+fn is_on_postgres() -> bool {
+    match std::env::var("FRONTDESK_TEST_STORE") {
+        Err(_) => false,
+        Ok(store) if store == "sqlite" => false,
+        Ok(store) if store == "postgres" => true,
+        Ok(store) => panic!("FRONTDESK_TEST_STORE is sqlite or postgres, not {store}"),
+    }
 }
 
 /// What is left of a house whose process died: its files and what its owner wrote down.
 pub(crate) struct Ruin {
     clock: Arc<ManualClock>,
-    folder: PathBuf,
+    ground: Arc<Ground>,
     rest_keys: Vec<(String, String)>,
 }
 
@@ -47,19 +92,15 @@ impl House {
     /// The process dies, as far as one process can show it: the caller drops the runtime as well, and with
     /// it everything that still ran.
     pub(crate) fn die(mut self) -> Ruin {
-        Ruin {
-            clock: Arc::clone(&self.clock),
-            folder: std::mem::take(&mut self.folder),
-            rest_keys: std::mem::take(&mut self.rest_keys),
-        }
+        Ruin { clock: Arc::clone(&self.clock), ground: Arc::clone(&self.ground), rest_keys: std::mem::take(&mut self.rest_keys) }
     }
 
     /// The next process on the same files.
     pub(crate) async fn rise(ruin: Ruin, configure: impl FnOnce(&mut DeploymentConfig)) -> Self {
-        let Ruin { clock, folder, rest_keys } = ruin;
+        let Ruin { clock, ground, rest_keys } = ruin;
         // Other ids than before: the dice of a new process are not those of the dead one.
         let dice = CountingDice::from(1 << 40);
-        Self::over(clock, dice, folder, rest_keys, configure).await
+        Self::over(clock, dice, ground, rest_keys, configure).await
     }
 
     /// The salon and the practice, both on the built-in calendar.
@@ -74,10 +115,8 @@ impl House {
 
     /// Like [`Self::with`], on a clock that others look at as well.
     pub(crate) async fn at(clock: Arc<ManualClock>, tenants: &[&str], configure: impl FnOnce(&mut DeploymentConfig)) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("frontdesk-it-{}-{number}", std::process::id()));
-        let mut house = Self::over(clock, CountingDice::default(), folder, Vec::new(), configure).await;
+        let ground = Arc::new(Ground::new());
+        let mut house = Self::over(clock, CountingDice::default(), ground, Vec::new(), configure).await;
         house.apply(tenants).await;
         house
     }
@@ -85,19 +124,19 @@ impl House {
     async fn over(
         clock: Arc<ManualClock>,
         dice: CountingDice,
-        folder: PathBuf,
+        ground: Arc<Ground>,
         rest_keys: Vec<(String, String)>,
         configure: impl FnOnce(&mut DeploymentConfig),
     ) -> Self {
         let world = World { clock: clock.clone(), dice: Arc::new(dice) };
         let mut config = DeploymentConfig {
-            store: StoreUrl::Sqlite(folder.join("frontdesk.db")),
-            master_key: SecretSource::File(folder.join("master.key")),
+            store: ground.store(),
+            master_key: SecretSource::File(ground.folder.join("master.key")),
             ..DeploymentConfig::default()
         };
         configure(&mut config);
         let inner = wiring::build(&config, &world).await.expect("a house");
-        Self { app: frontdesk_http::app(inner.edge.clone()), inner, clock, folder, rest_keys }
+        Self { app: frontdesk_http::app(inner.edge.clone()), inner, clock, ground, rest_keys }
     }
 
     /// Applies tenant files as the command line would.
@@ -197,14 +236,6 @@ impl House {
         let (status, list) = self.rest(tenant, "GET", "/api/v1/callbacks?open=true", Value::Null).await;
         assert_eq!(status, StatusCode::OK, "{list}");
         list["items"].as_array().cloned().unwrap_or_default()
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        if !self.folder.as_os_str().is_empty() {
-            let _ = std::fs::remove_dir_all(&self.folder);
-        }
     }
 }
 

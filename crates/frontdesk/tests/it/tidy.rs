@@ -117,14 +117,17 @@ fn no_test_waits_on_the_wall_clock() {
 
 #[test]
 fn every_table_of_peoples_data_begins_with_its_tenant() {
-    let text = fs::read_to_string(root().join("crates/store/migrations/sqlite/0001_the_house.sql")).expect("a migration");
-    for table in text.split("CREATE TABLE ").skip(1) {
-        let name = table.split_whitespace().next().unwrap_or("");
-        if ["meta", "tenants", "tenant_revisions"].contains(&name) {
-            continue;
+    for (database, end) in [("sqlite", ") STRICT"), ("postgres", "\n);")] {
+        let file = root().join("crates/store/migrations").join(database).join("0001_the_house.sql");
+        let text = fs::read_to_string(file).expect("a migration");
+        for table in text.split("CREATE TABLE ").skip(1) {
+            let name = table.split_whitespace().next().unwrap_or("");
+            if ["meta", "tenants", "tenant_revisions"].contains(&name) {
+                continue;
+            }
+            let columns = table.split(end).next().unwrap_or("");
+            assert!(columns.contains("tenant "), "{name} has no tenant on {database}");
         }
-        let columns = table.split(") STRICT").next().unwrap_or("");
-        assert!(columns.contains("tenant "), "{name} has no tenant");
     }
 }
 

@@ -36,6 +36,8 @@ enum QueueError {
 /// A piece of work that waits for a thread.
 pub(crate) trait Work: Send {
     fn durability(&self) -> Durability;
+    /// Whether it has more than one statement, and all of them have to see the same state.
+    fn wants_one_state(&self) -> bool;
     /// Whether anybody still waits for it.
     fn is_wanted(&self) -> bool;
 
@@ -53,6 +55,7 @@ pub(crate) trait Work: Send {
 pub(crate) struct Job<T, F> {
     work: F,
     durability: Durability,
+    is_peek: bool,
     result: Option<Result<T, StoreError>>,
     to: To<T>,
 }
@@ -65,13 +68,18 @@ enum To<T> {
 
 impl<T, F> Job<T, F> {
     pub(crate) fn awaited(durability: Durability, work: F, to: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Self { work, durability, result: None, to: To::Waiting(to) }
+        Self { work, durability, is_peek: false, result: None, to: To::Waiting(to) }
+    }
+
+    /// One statement that reads.
+    pub(crate) fn peek(work: F, to: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { is_peek: true, ..Self::awaited(Durability::Process, work, to) }
     }
 }
 
 impl<F> Job<(), F> {
     pub(crate) fn deferred(what: &'static str, work: F, then: Box<dyn FnOnce() + Send>) -> Self {
-        Self { work, durability: Durability::Process, result: None, to: To::Log(what, then) }
+        Self { work, durability: Durability::Process, is_peek: false, result: None, to: To::Log(what, then) }
     }
 }
 
@@ -82,6 +90,10 @@ where
 {
     fn durability(&self) -> Durability {
         self.durability
+    }
+
+    fn wants_one_state(&self) -> bool {
+        !self.is_peek
     }
 
     fn is_wanted(&self) -> bool {

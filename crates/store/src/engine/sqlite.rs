@@ -15,7 +15,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OpenFlags, ToSql};
 
 use super::queue::{Queue, Work, shared};
-use super::{Arg, Durability, Engine, On, Row, Tx, Value};
+use super::{Arg, Durability, Engine, On, Row, Tx, Value, spawn};
 
 /// How many threads read.
 const READERS: usize = 2;
@@ -100,7 +100,7 @@ pub(crate) fn open(file: &Path, prepare: impl FnOnce(&mut Tx<'_>) -> Result<(), 
         }
     })?);
     let peeks = Peeks { file: file.to_owned(), idle: Mutex::default() };
-    Ok(Engine::new(peeks, reads, writes, threads))
+    Ok(Engine::of_file(peeks, reads, writes, threads))
 }
 
 /// Connections for who reads a few rows on its own thread: as many as were ever needed at once.
@@ -125,10 +125,6 @@ impl Peeks {
     pub(crate) fn close(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, StoreError> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| StoreError::Broken(Box::new(error)))
 }
 
 fn read_once(reader: &Connection, mut work: Box<dyn Work>) {

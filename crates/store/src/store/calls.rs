@@ -76,17 +76,26 @@ impl Calls for Store {
         }
         let call = call.clone();
         let known = move |tx: &mut Tx<'_>| make_known(tx, &tenant, &id, &call, now, now);
-        self.engine.write_later("a call that is new", known, || {}).await?;
+        if self.engine.is_shared() {
+            self.engine.write(Durability::Process, known).await?;
+        } else {
+            self.engine.write_later("a call that is new", known, || {}).await?;
+        }
         Ok(Memory::default())
     }
 
     async fn remember(&self, scope: Scope<'_>, call: &CallId, memory: &Memory) -> Result<(), StoreError> {
         let (tenant, call, text) = (scope.tenant().clone(), call.clone(), to_json(memory)?);
-        let ticket = self.unsaved.keep(&tenant, &call, memory.clone());
+        let (whose, which) = (tenant.clone(), call.clone());
         let write = move |tx: &mut Tx<'_>| {
             let sql = "UPDATE calls SET memory = ? WHERE tenant = ? AND call_id = ?";
-            tx.run(sql, args![&text, tenant.as_str(), call.as_str()]).map(drop)
+            tx.run(sql, args![&text, whose.as_str(), which.as_str()]).map(drop)
         };
+        if self.engine.is_shared() {
+            // The call's next word may reach another gateway.
+            return self.engine.write(Durability::Process, write).await;
+        }
+        let ticket = self.unsaved.keep(&tenant, &call, memory.clone());
         self.engine.write_later("what a call remembers", write, move || drop(ticket)).await
     }
 
@@ -111,9 +120,7 @@ impl Calls for Store {
                 // Forward only: the order of the states is the order of their words' ranks below.
                 tx.run(
                     "UPDATE calls SET
-                state = CASE WHEN ?3 IS NULL THEN state
-                             WHEN state = 'analyzed' THEN state
-                             ELSE ?3 END,
+                state = CASE WHEN state = 'analyzed' THEN state ELSE COALESCE(?3, state) END,
                 started_at = COALESCE(?4, started_at),
                 ended_at = COALESCE(?5, ended_at),
                 ended_why = COALESCE(?6, ended_why)
@@ -237,6 +244,7 @@ impl Store {
     /// The calls of all tenants that began before `before` and whose end was never reported, the oldest
     /// hundred.
     pub async fn overdue_calls(&self, before: Timestamp) -> Result<Vec<(TenantId, CallContext)>, StoreError> {
+        self.engine.settled().await?;
         self.engine
             .read(move |tx| {
                 let rows = tx.all(

@@ -1,5 +1,8 @@
 //! Holds, and the stretches that they and appointments block.
 
+#[cfg(test)]
+mod tests;
+
 use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId, TenantId};
 use frontdesk_core::ports::StoreError;
 use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
@@ -113,7 +116,7 @@ pub(super) fn occupy(
              WHERE tenant = ?1 AND resource = ?2 AND from_ms < ?4 AND to_ms > ?3 AND owner <> ?5
                AND (until_ms IS NULL OR until_ms > ?6)
                AND NOT (kind = 'hold' AND ?7 = 'hold' AND COALESCE(call_id = ?8, FALSE))
-               AND (?9 IS NULL OR owner <> ?9)
+               AND owner IS DISTINCT FROM ?9
                AND (replaces IS NULL OR replaces <> ?5))",
             args![
                 tenant.as_str(),

@@ -1,5 +1,9 @@
-//! Migrations: applied in order, each in its own transaction, never changed once released. A database
-//! from a newer release, or one whose applied migrations read differently, is refused.
+//! Migrations: applied in order, each whole, never changed once released. A database from a newer release,
+//! or one whose applied migrations read differently, is refused; and so is one whose schema is not what its
+//! migrations made of it, by the golden listing next to them.
+
+#[cfg(test)]
+mod tests;
 
 use frontdesk_core::ports::StoreError;
 use ring::digest::{SHA256, digest};
@@ -9,13 +13,84 @@ use crate::rows::Reading;
 use crate::vault::encode_hex;
 
 /// Number, name, script.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "the_house", include_str!("../../migrations/sqlite/0001_the_house.sql")),
-    (2, "operations", include_str!("../../migrations/sqlite/0002_operations.sql")),
-    (3, "exchanges", include_str!("../../migrations/sqlite/0003_exchanges.sql")),
-    (4, "quicker_holds", include_str!("../../migrations/sqlite/0004_quicker_holds.sql")),
-    (7, "calendar_news", include_str!("../../migrations/sqlite/0007_calendar_news.sql")),
-];
+type Migration = (i64, &'static str, &'static str);
+
+/// What differs between databases.
+pub(crate) struct Dialect {
+    migrations: &'static [Migration],
+    /// Whether there is a record of migrations.
+    has_record: &'static str,
+    record: &'static str,
+    /// Questions for the schema as it is, one line per row.
+    listing: &'static [&'static str],
+    golden: &'static str,
+}
+
+macro_rules! migrations {
+    ($folder:literal, $($number:literal $name:literal),*) => {
+        &[$(($number, $name, include_str!(concat!("../../migrations/", $folder, "/000", $number, "_", $name, ".sql")))),*]
+    };
+}
+
+pub(crate) static SQLITE: Dialect = Dialect {
+    migrations: migrations!("sqlite", 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 7 "calendar_news"),
+    has_record: "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations')",
+    record: "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL) STRICT",
+    listing: &[
+        "SELECT 'table ' || name || CASE strict WHEN 1 THEN ' strict' ELSE '' END AS line FROM pragma_table_list
+         WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'",
+        "SELECT 'column ' || at.name || '.' || it.name || ' ' || it.type || CASE it.\"notnull\" WHEN 1 THEN ' not null' ELSE '' END
+                || COALESCE(' default ' || it.dflt_value, '') || CASE it.pk WHEN 0 THEN '' ELSE ' key ' || it.pk END AS line
+         FROM sqlite_schema AS at JOIN pragma_table_xinfo(at.name) AS it WHERE at.type = 'table' AND at.name NOT LIKE 'sqlite_%'",
+        "SELECT 'unique ' || at.name || ' (' || (SELECT group_concat(name, ', ') FROM pragma_index_info(it.name)) || ')' AS line
+         FROM sqlite_schema AS at JOIN pragma_index_list(at.name) AS it WHERE at.type = 'table' AND it.origin = 'u'",
+        // The texts of the statements; a table's is here for its checks.
+        "SELECT type || ' ' || tbl_name || ' as ' || sql AS line FROM sqlite_schema WHERE type IN ('index', 'trigger', 'view')
+         AND sql IS NOT NULL",
+        "SELECT 'table ' || name || ' as ' || sql AS line FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%CHECK%'",
+    ],
+    golden: include_str!("../../migrations/sqlite/schema.txt"),
+};
+
+pub(crate) static POSTGRES: Dialect = Dialect {
+    migrations: migrations!("postgres", 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 7 "calendar_news"),
+    has_record: "SELECT to_regclass('schema_migrations') IS NOT NULL",
+    record: "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL)",
+    listing: &[
+        "SELECT 'table ' || at.relname || CASE at.relkind WHEN 'r' THEN '' ELSE ' of kind ' || at.relkind::text END AS line
+         FROM pg_class AS at WHERE at.relnamespace = current_schema()::regnamespace AND at.relkind NOT IN ('i', 'I', 'S', 't', 'c')
+           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = at.oid AND classid = 'pg_class'::regclass AND deptype = 'e')",
+        "SELECT 'column ' || at.relname || '.' || it.attname || ' ' || format_type(it.atttypid, it.atttypmod)
+                || CASE WHEN it.attnotnull THEN ' not null' ELSE '' END
+                || CASE it.attidentity WHEN '' THEN '' WHEN 'a' THEN ' identity always' ELSE ' identity' END
+                || CASE it.attgenerated WHEN '' THEN '' ELSE ' generated' END
+                || COALESCE(' default ' || pg_get_expr(made.adbin, made.adrelid, true), '') AS line
+         FROM pg_class AS at JOIN pg_attribute AS it ON it.attrelid = at.oid
+         LEFT JOIN pg_attrdef AS made ON made.adrelid = at.oid AND made.adnum = it.attnum
+         WHERE at.relnamespace = current_schema()::regnamespace AND at.relkind IN ('r', 'p') AND it.attnum > 0
+           AND NOT it.attisdropped
+           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = at.oid AND classid = 'pg_class'::regclass AND deptype = 'e')",
+        "SELECT 'constraint ' || at.relname || '.' || it.conname || ' ' || pg_get_constraintdef(it.oid, true)
+                || CASE WHEN it.convalidated THEN '' ELSE ' not validated' END AS line
+         FROM pg_class AS at JOIN pg_constraint AS it ON it.conrelid = at.oid
+         WHERE at.relnamespace = current_schema()::regnamespace AND it.contype IN ('p', 'u', 'c', 'x', 'f')
+           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = at.oid AND classid = 'pg_class'::regclass AND deptype = 'e')",
+        "SELECT 'index ' || at.relname || ' as ' || pg_get_indexdef(it.indexrelid, 0, true)
+                || CASE WHEN it.indisvalid THEN '' ELSE ' invalid' END AS line
+         FROM pg_class AS at JOIN pg_index AS it ON it.indrelid = at.oid
+         WHERE at.relnamespace = current_schema()::regnamespace AND at.relkind IN ('r', 'p')
+           AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = it.indexrelid)
+           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = at.oid AND classid = 'pg_class'::regclass AND deptype = 'e')",
+        "SELECT 'trigger ' || at.relname || ' as ' || pg_get_triggerdef(it.oid, true)
+                || CASE it.tgenabled WHEN 'O' THEN '' ELSE ' switched off' END AS line
+         FROM pg_class AS at JOIN pg_trigger AS it ON it.tgrelid = at.oid
+         WHERE at.relnamespace = current_schema()::regnamespace AND NOT it.tgisinternal",
+        "SELECT 'function ' || it.proname || ' as ' || it.prosrc AS line
+         FROM pg_proc AS it WHERE it.pronamespace = current_schema()::regnamespace
+           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = it.oid AND classid = 'pg_proc'::regclass AND deptype = 'e')",
+    ],
+    golden: include_str!("../../migrations/postgres/schema.txt"),
+};
 
 #[derive(Debug, thiserror::Error)]
 enum SchemaError {
@@ -23,33 +98,78 @@ enum SchemaError {
     FromTheFuture(i64),
     #[error("migration {0} was applied from another text than this release has")]
     Differs(i64),
+    #[error("the schema is not the one that this release makes and knows: {0}")]
+    Strange(String),
+}
+
+fn broken(error: SchemaError) -> StoreError {
+    StoreError::Broken(Box::new(error))
+}
+
+/// Brings the schema forward and makes sure of it.
+pub(crate) fn prepare(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
+    migrate(tx, dialect)?;
+    check(tx, dialect)
+}
+
+/// Whether the database was ever prepared.
+pub(crate) fn is_there(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<bool, StoreError> {
+    tx.exists(dialect.has_record, args![])
 }
 
 /// Brings the schema forward.
-pub(crate) fn migrate(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    tx.script(
-        "CREATE TABLE IF NOT EXISTS schema_migrations (
-            version INTEGER PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL
-        ) STRICT",
-    )?;
+pub(crate) fn migrate(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
+    // Asked first: whoever may not make tables must still be able to find that all is done.
+    if !is_there(tx, dialect)? {
+        tx.script(dialect.record)?;
+    }
     let applied = tx.all("SELECT version, digest FROM schema_migrations ORDER BY version", args![])?;
     for row in &applied {
         let reading = Reading { table: "schema_migrations", row };
         let (version, stored) = (reading.number("version")?, reading.text("digest")?);
-        match MIGRATIONS.iter().find(|(known, _, _)| *known == version) {
-            None => return Err(StoreError::Broken(Box::new(SchemaError::FromTheFuture(version)))),
-            Some((_, _, script)) if digest_of(script) != stored => {
-                return Err(StoreError::Broken(Box::new(SchemaError::Differs(version))));
-            }
+        match dialect.migrations.iter().find(|(known, _, _)| *known == version) {
+            None => return Err(broken(SchemaError::FromTheFuture(version))),
+            Some((_, _, script)) if digest_of(script) != stored => return Err(broken(SchemaError::Differs(version))),
             Some(_) => {}
         }
     }
-    for (version, name, script) in MIGRATIONS.iter().skip(applied.len()) {
+    for (version, name, script) in dialect.migrations.iter().skip(applied.len()) {
         tx.script(script)?;
         let sql = "INSERT INTO schema_migrations (version, name, digest) VALUES (?, ?, ?)";
         tx.run(sql, args![*version, *name, digest_of(script)])?;
     }
     Ok(())
+}
+
+/// Refuses a schema that somebody changed by hand: what it promises is then anybody's guess.
+fn check(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
+    let found = listing(tx, dialect)?;
+    let wanted: Vec<&str> = dialect.golden.lines().collect();
+    if found == wanted {
+        return Ok(());
+    }
+    let missing = wanted.iter().filter(|line| !found.iter().any(|other| other == *line)).map(|line| format!("missing {line}"));
+    let strange = found.iter().filter(|line| !wanted.contains(&line.as_str())).map(|line| format!("unexpected {line}"));
+    let lines: Vec<String> = missing.chain(strange).collect();
+    Err(broken(SchemaError::Strange(lines.join("; "))))
+}
+
+/// The schema as it is, one line for each thing, in alphabetical order.
+fn listing(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<Vec<String>, StoreError> {
+    let mut lines = Vec::new();
+    for question in dialect.listing {
+        for row in tx.all(question, args![])? {
+            lines.push(on_one_line(&Reading { table: "schema", row: &row }.text("line")?));
+        }
+    }
+    lines.sort();
+    Ok(lines)
+}
+
+/// Without comments, and with single spaces.
+fn on_one_line(text: &str) -> String {
+    let code = text.lines().map(|line| line.split("--").next().unwrap_or(line));
+    code.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
 fn digest_of(script: &str) -> String {

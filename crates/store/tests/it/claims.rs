@@ -2,11 +2,10 @@
 
 use frontdesk_core::ports::{Claimed, Claims as _};
 
-use crate::house::{Stored, at, tenant};
+use crate::house::{Base, Stored, at, on_both, tenant};
 
-#[tokio::test]
-async fn a_key_is_done_once_and_answered_again_for_a_day() {
-    let stored = Stored::open().await;
+async fn a_key_is_done_once_and_answered_again_for_a_day(base: Base) {
+    let stored = Stored::open(base).await;
     let (salon, other) = (tenant("salon"), tenant("other"));
     let claim = async |fingerprint: &str, minute: i64| {
         stored.store.claim(salon.scope(), "k1", fingerprint, at(minute)).await.expect("answered")
@@ -22,11 +21,15 @@ async fn a_key_is_done_once_and_answered_again_for_a_day() {
     assert_eq!(claim("b", 25 * 60).await, Claimed::First, "kept for a day");
 }
 
-#[tokio::test]
-async fn a_key_that_came_to_nothing_is_free_again() {
-    let stored = Stored::open().await;
+async fn a_key_that_came_to_nothing_is_free_again(base: Base) {
+    let stored = Stored::open(base).await;
     let salon = tenant("salon");
     assert_eq!(stored.store.claim(salon.scope(), "k1", "a", at(0)).await.expect("answered"), Claimed::First);
     stored.store.conclude(salon.scope(), "k1", None, at(0)).await.expect("concluded");
     assert_eq!(stored.store.claim(salon.scope(), "k1", "b", at(1)).await.expect("answered"), Claimed::First);
+}
+
+on_both! {
+    a_key_is_done_once_and_answered_again_for_a_day,
+    a_key_that_came_to_nothing_is_free_again,
 }

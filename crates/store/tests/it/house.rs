@@ -1,4 +1,4 @@
-//! A store in a folder of its own, and the smallest things to put into it.
+//! A store of its own on either database, and the smallest things to put into it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,45 +10,93 @@ use frontdesk_core::clock::{CountingDice, Dice};
 use frontdesk_core::hours::OpeningHours;
 use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId, TenantId};
 use frontdesk_core::ports::Beginning;
-use frontdesk_core::sensitive::Sensitive;
+use frontdesk_core::sensitive::{Secret, Sensitive};
 use frontdesk_core::slot::{HoldWish, Line, Resource};
 use frontdesk_core::tenant::{CalendarKind, Language, Notify, Policy, Tenant, TenantSecrets, Zone};
-use frontdesk_store::{MasterKey, Store, StoreSettings};
+use frontdesk_store::{MasterKey, Place, Store, StoreSettings};
+use frontdesk_testkit::postgres::PostgresServer;
 use jiff::{SignedDuration, Timestamp};
+
+/// What a store stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Base {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes a test on each database of every `async fn name(base: Base)`.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $name() { super::$name(crate::house::Base::Sqlite).await; })+
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $name() { super::$name(crate::house::Base::Postgres).await; })+
+        }
+    };
+}
+pub(crate) use on_both;
 
 /// A store that goes away with the test.
 pub(crate) struct Stored {
     pub(crate) store: Store,
     pub(crate) dice: Arc<CountingDice>,
+    pub(crate) place: Place,
     folder: PathBuf,
+    server: Option<Arc<PostgresServer>>,
 }
 
 impl Stored {
-    pub(crate) async fn open() -> Self {
+    pub(crate) async fn open(base: Base) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("frontdesk-store-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
+        let server = (base == Base::Postgres).then(PostgresServer::shared);
+        let place = match &server {
+            None => Place::File(folder.join("frontdesk.db")),
+            Some(server) => Place::Server { url: Secret::new(server.database()), migrate_url: None },
+        };
         let dice = Arc::new(CountingDice::default());
-        let store = open(&folder, &dice).await;
-        Self { store, dice, folder }
+        let store = open(&place, &dice).await;
+        Self { store, dice, place, folder, server }
     }
 
-    /// The same file, as the next process finds it.
+    /// The same place, as the next process finds it.
     pub(crate) async fn reopened(mut self) -> Self {
         self.store.close().await;
-        self.store = open(&self.folder, &self.dice).await;
+        self.store = open(&self.place, &self.dice).await;
         self
     }
 
-    pub(crate) fn file(&self) -> PathBuf {
-        self.folder.join("frontdesk.db")
+    /// Somebody changes the database by hand.
+    pub(crate) fn alter(&self, sql: &str) {
+        match (&self.place, &self.server) {
+            (Place::File(file), _) => {
+                rusqlite::Connection::open(file).expect("opens").execute_batch(sql).expect("changed");
+            }
+            (Place::Server { url, .. }, server) => drop(server.as_ref().expect("a server").run(url.expose(), sql)),
+        }
+    }
+
+    /// What lies there of tenants and their secrets, as a thief would find it.
+    pub(crate) fn as_it_lies(&self) -> Vec<u8> {
+        match (&self.place, &self.server) {
+            (Place::File(file), _) => {
+                ["", "-wal"].map(|suffix| std::fs::read(format!("{}{suffix}", file.display())).unwrap_or_default()).concat()
+            }
+            (Place::Server { url, .. }, server) => {
+                let sql = "SELECT encode(sealed, 'escape') FROM tenant_secrets;
+                           SELECT tenants::text FROM tenants; SELECT tenant_revisions::text FROM tenant_revisions";
+                server.as_ref().expect("a server").run(url.expose(), sql).into_bytes()
+            }
+        }
     }
 }
 
-async fn open(folder: &std::path::Path, dice: &Arc<CountingDice>) -> Store {
+pub(crate) async fn open(place: &Place, dice: &Arc<CountingDice>) -> Store {
     let master_key = MasterKey::from_hex(&"5a".repeat(32)).expect("a key");
     let dice: Arc<dyn Dice> = dice.clone();
-    let settings = StoreSettings { file: folder.join("frontdesk.db"), master_key: Some(Arc::new(master_key)), dice };
+    let settings = StoreSettings { place: place.clone(), master_key: Some(Arc::new(master_key)), dice };
     Store::open(settings).await.expect("opens")
 }
 

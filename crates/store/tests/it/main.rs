@@ -4,4 +4,5 @@ mod claims;
 mod house;
 mod overlap;
 mod promises;
+mod replicas;
 mod shared;

@@ -6,9 +6,10 @@ use frontdesk_core::ids::{BookingId, IntentId, SlotId};
 use frontdesk_core::ports::{AppointmentFilter, Begun, Busy, Diary as _, Settlement};
 use frontdesk_core::slot::{HOLDS_PER_CALL, Hold, Resource};
 use frontdesk_core::tenant::Tenant;
+use frontdesk_testkit::postgres::PostgresServer;
 use proptest::prelude::*;
 
-use crate::house::{Stored, at, beginning, call, intent, tenant, wish};
+use crate::house::{Base, Stored, at, beginning, call, intent, tenant, wish};
 
 /// One turn of somebody.
 #[derive(Debug, Clone)]
@@ -183,30 +184,43 @@ fn may_share(one: &Busy, other: &Busy) -> bool {
     apart || one_call || one_appointment
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_history_gives_a_time_away_twice(turns in proptest::collection::vec(turn(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let stored = Stored::open().await;
-            let tenant = tenant("salon");
-            let mut history = History {
-                stored: &stored,
-                tenant: &tenant,
-                resources: [Resource::staff("Emma"), Resource::staff("Lena")],
-                clock: 0,
-                holds: Vec::new(),
-                booked: Vec::new(),
-                open: Vec::new(),
-                count: 0,
-            };
-            for turn in &turns {
-                history.take(turn).await;
-                history.check(turn).await?;
-            }
-            Ok::<(), TestCaseError>(())
-        })?;
+async fn lives(base: Base, turns: &[Turn]) -> Result<(), TestCaseError> {
+    let stored = Stored::open(base).await;
+    let tenant = tenant("salon");
+    let mut history = History {
+        stored: &stored,
+        tenant: &tenant,
+        resources: [Resource::staff("Emma"), Resource::staff("Lena")],
+        clock: 0,
+        holds: Vec::new(),
+        booked: Vec::new(),
+        open: Vec::new(),
+        count: 0,
+    };
+    for turn in turns {
+        history.take(turn).await;
+        history.check(turn).await?;
     }
+    stored.store.close().await;
+    Ok(())
+}
+
+fn no_history_gives_a_time_away_twice(base: Base, cases: u32) {
+    let config = ProptestConfig { cases, ..ProptestConfig::with_source_file(file!()) };
+    proptest!(config, |(turns in proptest::collection::vec(turn(), 1..60))| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(lives(base, &turns))?;
+    });
+}
+
+#[test]
+fn no_history_gives_a_time_away_twice_on_sqlite() {
+    no_history_gives_a_time_away_twice(Base::Sqlite, 40);
+}
+
+#[test]
+fn no_history_gives_a_time_away_twice_on_postgres() {
+    // One server for all histories.
+    let _server = PostgresServer::shared();
+    no_history_gives_a_time_away_twice(Base::Postgres, 24);
 }

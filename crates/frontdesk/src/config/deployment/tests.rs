@@ -94,12 +94,12 @@ fn each_wrong_value_is_told_with_its_line_and_what_would_be_right() {
             "frontdesk.toml:2: server.admin_keys.anna: found a text, expected env:NAME, file:PATH or the secret itself",
         ),
         (
-            "[store]\nurl = \"postgres://u:p@db/frontdesk\"",
-            r#"frontdesk.toml:2: store.url: found a text, expected "sqlite:PATH": PostgreSQL is not supported by this version yet"#,
+            "[store]\nmigrate_url = \"postgres://u:p@db/frontdesk\"",
+            "frontdesk.toml:2: store.migrate_url: found a text, expected none: a SQLite store has one owner, who opens it",
         ),
         (
             "[store]\nurl = \"sqlite::memory:\"",
-            r#"frontdesk.toml:2: store.url: found a text, expected "sqlite:PATH" such as "sqlite:data/frontdesk.db" or "sqlite:/var/lib/frontdesk/frontdesk.db""#,
+            r#"frontdesk.toml:2: store.url: found a text, expected "sqlite:PATH" such as "sqlite:data/frontdesk.db" or "sqlite:/var/lib/frontdesk/frontdesk.db", "postgres://ROLE:PASSWORD@HOST/DATABASE", env:NAME or file:PATH"#,
         ),
         (
             "[state]\nurl = \"memcached://:p@cache\"",
@@ -145,7 +145,7 @@ fn each_wrong_value_is_told_with_its_line_and_what_would_be_right() {
         ("store = 5", "frontdesk.toml:1: store: found 5, expected a table"),
         (
             "[store]\nurl = \"sqlite:a\"\n\ncolour = 1",
-            "frontdesk.toml:4: store.colour: found an unknown key, expected one of url",
+            "frontdesk.toml:4: store.colour: found an unknown key, expected one of url, migrate_url",
         ),
     ] {
         assert_eq!(problems(text), problem, "{text}");
@@ -170,4 +170,19 @@ fn a_stored_revision_is_read_back() {
     let live = DeploymentConfig::default().live;
     let text = serde_json::to_string(&live).expect("serialises");
     assert_eq!(serde_json::from_str::<Live>(&text).expect("deserialises"), live);
+}
+
+#[test]
+fn the_address_of_a_postgres_may_lie_elsewhere_and_is_never_shown() {
+    for (text, owner) in [
+        ("[store]\nurl = \"postgres://desk:pass@db/frontdesk\"", None),
+        ("[store]\nurl = \"env:STORE\"\nmigrate_url = \"postgresql://owner:pass@db/frontdesk\"", Some("the literal")),
+        ("[store]\nurl = \"file:/run/secrets/store\"\nmigrate_url = \"env:OWNER\"", Some("env:OWNER")),
+    ] {
+        let config = DeploymentConfig::parse("frontdesk.toml", text).unwrap_or_else(|problems| panic!("{problems}"));
+        let StoreUrl::Postgres { migrate_url, .. } = &config.store else { panic!("{text}") };
+        assert_eq!(migrate_url.as_ref().map(ToString::to_string).as_deref(), owner);
+        assert_eq!(config.store.to_string(), "postgres");
+        assert!(!format!("{config:?}").contains("pass@"), "{text}");
+    }
 }

@@ -1,0 +1,94 @@
+//! The trigger of SQLite and the exclusions of PostgreSQL are one rule: whatever rows are put into
+//! `occupancy`, in whatever order, both take the same ones. No question is asked before: the schema alone
+//! answers.
+
+use std::cell::Cell;
+
+use frontdesk_core::sensitive::Secret;
+use frontdesk_testkit::postgres::PostgresServer;
+use proptest::prelude::*;
+
+use crate::engine::{Durability, Engine, args};
+use crate::store::place::Place;
+
+/// A row, and how much later than the one before it comes.
+#[derive(Debug, Clone)]
+struct Put {
+    /// Owner, its call, and for a hold what it replaces.
+    hold: Option<(usize, Option<usize>)>,
+    appointment: usize,
+    resource: bool,
+    from: i64,
+    length: i64,
+    later: i64,
+}
+
+/// Holds with the calls that they belong to; the last two belong to none.
+const HOLDS: [(&str, Option<&str>); 6] =
+    [("s_1", Some("one")), ("s_2", Some("one")), ("s_3", Some("two")), ("s_4", Some("two")), ("s_5", None), ("s_6", None)];
+const APPOINTMENTS: [&str; 3] = ["b_1", "b_2", "b_3"];
+
+fn put() -> impl Strategy<Value = Put> {
+    let hold = prop_oneof![
+        3 => (0..HOLDS.len(), proptest::option::of(0..APPOINTMENTS.len())).prop_map(Some),
+        2 => Just(None)
+    ];
+    (hold, 0..APPOINTMENTS.len(), any::<bool>(), 0..12_i64, 1..4_i64, 0..3_i64)
+        .prop_map(|(hold, appointment, resource, from, length, later)| Put { hold, appointment, resource, from, length, later })
+}
+
+async fn takes(engine: &Engine, tenant: &str, put: &Put, now: i64) -> bool {
+    let (put, tenant) = (put.clone(), tenant.to_owned());
+    let written = engine.write(Durability::Process, move |tx| {
+        let (kind, owner, call, until, replaces) = match put.hold {
+            Some((hold, replaces)) => {
+                let (owner, call) = HOLDS[hold];
+                ("hold", owner, call, Some(now + 5), replaces.map(|at| APPOINTMENTS[at]))
+            }
+            None => ("appointment", APPOINTMENTS[put.appointment], None, None, None),
+        };
+        tx.run(
+            "INSERT INTO occupancy (tenant, resource, from_ms, to_ms, kind, owner, call_id, until_ms, replaces, made_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            args![
+                &tenant,
+                if put.resource { "Emma" } else { "Lena" },
+                put.from,
+                put.from + put.length,
+                kind,
+                owner,
+                call,
+                until,
+                replaces,
+                now
+            ],
+        )
+        .map(drop)
+    });
+    written.await.is_ok()
+}
+
+#[test]
+fn both_databases_take_and_refuse_the_same_stretches() {
+    let folder = std::env::temp_dir().join(format!("frontdesk-holds-{}", std::process::id()));
+    let server = PostgresServer::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let places = [Place::File(folder.join("holds.db")), Place::Server { url: Secret::new(server.database()), migrate_url: None }];
+    let [file, shared] = places.map(|place| runtime.block_on(place.open()).unwrap());
+    let (history, taken, refused) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    proptest!(ProptestConfig::with_cases(60), |(puts in proptest::collection::vec(put(), 1..40))| {
+        history.set(history.get() + 1);
+        let (tenant, mut now) = (history.get().to_string(), 0);
+        for (number, put) in puts.iter().enumerate() {
+            now += put.later;
+            let (one, other) = runtime.block_on(async {
+                (takes(&file, &tenant, put, now).await, takes(&shared, &tenant, put, now).await)
+            });
+            prop_assert_eq!(one, other, "row {}: SQLite {}, PostgreSQL {}", number, one, other);
+            let count = if one { &taken } else { &refused };
+            count.set(count.get() + 1);
+        }
+    });
+    assert!(taken.get() > 100 && refused.get() > 100, "both happen: {taken:?} {refused:?}");
+    let _ = std::fs::remove_dir_all(&folder);
+}
