@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "operations", include_str!("../../migrations/sqlite/0002_operations.sql")),
     (3, "exchanges", include_str!("../../migrations/sqlite/0003_exchanges.sql")),
     (4, "quicker_holds", include_str!("../../migrations/sqlite/0004_quicker_holds.sql")),
+    (5, "parts", include_str!("../../migrations/sqlite/0005_parts.sql")),
 ];
 
 #[derive(Debug, thiserror::Error)]

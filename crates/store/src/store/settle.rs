@@ -42,6 +42,21 @@ pub(super) fn settle(
             )?;
             Ok(())
         }
+        Settlement::Undo { until, why } => {
+            // The lease stays with whoever found it out: putting back begins at once.
+            tx.run(
+                "UPDATE intents SET state = ?, watch_until = ?, last_error = ? WHERE tenant = ? AND id = ?",
+                args![IntentState::Undoing.as_str(), ms(*until), why, tenant.as_str(), id.as_str()],
+            )?;
+            match intent.kind {
+                IntentKind::Create => set_state(tx, tenant, appointment, "refused", now),
+                IntentKind::Move { .. } | IntentKind::Cancel { .. } => Ok(()),
+            }
+        }
+        Settlement::CompensationFailed { why } => {
+            close(tx, tenant, id, IntentState::CompensationFailed, None, Some(why), now)?;
+            set_state(tx, tenant, appointment, "needs_person", now)
+        }
         Settlement::HandOver { why } => {
             close(tx, tenant, id, IntentState::HandedOver, None, Some(why), now)?;
             if intent.kind == IntentKind::Create {

@@ -3,5 +3,6 @@
 mod claims;
 mod house;
 mod overlap;
+mod parts;
 mod promises;
 mod shared;
