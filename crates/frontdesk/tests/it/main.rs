@@ -5,6 +5,7 @@ mod binary;
 mod booking;
 mod calcom;
 mod changes;
+mod composite;
 mod crash;
 mod events;
 mod house;
