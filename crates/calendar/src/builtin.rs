@@ -32,6 +32,7 @@ impl Calendar for BuiltinCalendar {
             start: new.start,
             hosts: Vec::new(),
             intent: Some(new.intent.as_str().to_owned()),
+            part: new.part,
             moved_to: None,
             ical_uid: None,
         })
@@ -66,6 +67,7 @@ impl Calendar for BuiltinCalendar {
             start,
             hosts: Vec::new(),
             intent: None,
+            part: None,
             moved_to: None,
             ical_uid: None,
         })

@@ -3,7 +3,8 @@
 //!
 //! A request runs in a task of its own, so that the one who asked first may hang up without taking
 //! the answer away from the others. It ends with the deadline it was begun under. Answers are kept,
-//! errors are not.
+//! errors are not. A composite's parts are asked for one by one before they get here, each under the key
+//! of its own event type.
 
 mod key;
 
@@ -155,6 +156,7 @@ impl Cached {
                 from,
                 to,
                 replaces: replaces.as_deref(),
+                part_uids: &[],
                 max_age: SignedDuration::ZERO,
                 also: None,
                 browsing,

@@ -15,6 +15,7 @@ use crate::builtin::BuiltinCalendar;
 use crate::cached::Cached;
 use crate::calcom::{CalCom, OpenError};
 use crate::guard::Guard;
+use crate::parts;
 
 /// All calendars behind one port.
 pub struct Calendars {
@@ -61,7 +62,12 @@ impl Calendars {
 #[async_trait]
 impl Calendar for Calendars {
     async fn slots(&self, tenant: &Tenant, ask: &SlotAsk<'_>, deadline: Deadline) -> Result<Free, CalendarError> {
-        self.of(tenant).slots(tenant, ask, deadline).await
+        let calendar = self.of(tenant);
+        if ask.line.parts.is_empty() {
+            calendar.slots(tenant, ask, deadline).await
+        } else {
+            parts::slots(calendar, tenant, ask, deadline).await
+        }
     }
 
     async fn create(&self, tenant: &Tenant, new: &NewBooking, deadline: Deadline) -> Result<CalendarBooking, CalendarError> {

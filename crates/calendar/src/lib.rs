@@ -8,6 +8,7 @@ mod cached;
 mod calcom;
 mod dispatch;
 mod guard;
+mod parts;
 
 pub use builtin::BuiltinCalendar;
 pub use cached::Cached;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Phone;
 use crate::ids::{BookingId, CallId, CallbackId, IntentId};
+pub use crate::part::{Part, PartState};
 use crate::sensitive::Sensitive;
 use crate::slot::Resource;
 
@@ -72,7 +73,7 @@ pub struct Appointment {
     pub staff: Option<String>,
     /// What it blocks.
     pub resource: Resource,
-    /// The Cal.com event type.
+    /// The Cal.com event type; `None` where there are parts.
     pub event_type: Option<i64>,
     /// When it begins.
     pub start: Timestamp,
@@ -139,14 +140,23 @@ pub enum IntentState {
     Watched,
     /// The calendar said no and nothing surfaced.
     Refused,
+    /// The calendar said no to a part of it; the other parts are being put back as they were.
+    Undoing,
     /// Given to a person.
     HandedOver,
+    /// Given to a person, with some parts in the calendar that should not be there, or not where they should.
+    CompensationFailed,
 }
 
 impl IntentState {
     /// Whether its outcome is not known.
     pub fn is_open(self) -> bool {
         self == Self::Open
+    }
+
+    /// Whether no machine works on it any more.
+    pub fn is_settled(self) -> bool {
+        !matches!(self, Self::Open | Self::Watched | Self::Undoing)
     }
 
     /// Whether a person decides.
@@ -161,13 +171,17 @@ impl IntentState {
             Self::Done => "done",
             Self::Watched => "watched",
             Self::Refused => "refused",
+            Self::Undoing => "undoing",
             Self::HandedOver => "handed_over",
+            Self::CompensationFailed => "compensation_failed",
         }
     }
 
     /// As read back from the store.
     pub fn from_stored(text: &str) -> Option<Self> {
-        [Self::Open, Self::Done, Self::Watched, Self::Refused, Self::HandedOver].into_iter().find(|state| state.as_str() == text)
+        [Self::Open, Self::Done, Self::Watched, Self::Refused, Self::Undoing, Self::HandedOver, Self::CompensationFailed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 
@@ -188,7 +202,7 @@ pub struct Intent {
     pub created_at: Timestamp,
     /// Nobody else works on it before this.
     pub lease_until: Timestamp,
-    /// A refused one is watched until then.
+    /// A refused one is watched until then; putting parts back is tried until then.
     pub watch_until: Option<Timestamp>,
     /// How the last attempt ended; never a person's data.
     pub last_error: Option<String>,

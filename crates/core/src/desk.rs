@@ -4,6 +4,7 @@
 //! call's memory, asks the use case, keeps what was said. What writes to a calendar runs detached from
 //! the connection that asked for it, so that a platform that hangs up changes nothing.
 
+mod answer;
 mod attempt;
 mod book;
 mod callback;
@@ -17,6 +18,7 @@ mod hear;
 mod held;
 mod info;
 mod offers;
+mod pieces;
 mod reschedule;
 mod settle;
 mod understand;
@@ -28,6 +30,7 @@ pub use command::{BookWish, CallbackWish, CancelWish, CheckWish, CollectWish, Co
 pub use direct::{DirectBooking, DirectOutcome};
 use jiff::Timestamp;
 pub use offers::Browsed;
+pub use settle::{Round, Torn};
 
 use crate::booking::Appointment;
 use crate::call::{CallContext, Memory};

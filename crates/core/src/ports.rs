@@ -7,11 +7,12 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::booking::{Appointment, Attendee, Callback, CallbackState, Intent};
+use crate::booking::{Appointment, Attendee, Callback, CallbackState, Intent, Part};
 use crate::calendar_news::{Applied, CalendarNews, Placed};
 use crate::call::{CallContext, CallState, Memory, Phone};
 use crate::deadline::Deadline;
 pub use crate::journal::{Exchange, Journal, NoJournal, Told};
+pub use crate::settlement::Settlement;
 
 use crate::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
 use crate::sensitive::Sensitive;
@@ -68,6 +69,8 @@ pub struct SlotAsk<'a> {
     pub to: Timestamp,
     /// The calendar's uid of a booking to treat as free, because it would be moved.
     pub replaces: Option<&'a str>,
+    /// The same for each part of the line, in their order; empty when nothing would be moved.
+    pub part_uids: &'a [Option<String>],
     /// How old the answer may be; zero asks the calendar itself.
     pub max_age: SignedDuration,
     /// A start that the hours do not count against, because nobody enforces them.
@@ -90,6 +93,8 @@ pub struct Free {
 pub struct NewBooking {
     /// Travels in the metadata; what a lookup goes by.
     pub intent: IntentId,
+    /// Which part of a composite, from 0; travels in the metadata and is looked for as well.
+    pub part: Option<u32>,
     /// Our id of the appointment.
     pub booking: BookingId,
     /// The call, for the metadata.
@@ -134,6 +139,8 @@ pub struct CalendarBooking {
     pub hosts: Vec<i64>,
     /// Our intent id out of its metadata.
     pub intent: Option<String>,
+    /// Which part of a composite it is, out of its metadata.
+    pub part: Option<u32>,
     /// The uid of the booking that replaced it.
     pub moved_to: Option<String>,
     /// What it keeps over every move.
@@ -252,6 +259,8 @@ pub struct Busy {
 pub struct Beginning {
     /// The appointment; its state says whether the calendar still has to agree.
     pub appointment: Appointment,
+    /// Its parts, where it is booked piece by piece.
+    pub parts: Vec<Part>,
     /// The stretches it blocks.
     pub busy: Vec<(Timestamp, Timestamp)>,
     /// The hold that becomes the appointment.
@@ -267,44 +276,6 @@ pub enum Begun {
     Yes,
     /// Something else blocks the time.
     Blocked,
-}
-
-/// How an intent was settled.
-#[derive(Debug, Clone)]
-pub enum Settlement {
-    /// The calendar did it.
-    Done {
-        /// The uid the booking has now; `None` keeps the one it had.
-        uid: Option<String>,
-        /// Who serves, if only now known.
-        staff: Option<String>,
-        /// What the booking keeps over every move.
-        ical: Option<String>,
-    },
-    /// The calendar said no; keep looking until then in case it was stored all the same.
-    Watch {
-        /// Until when.
-        until: Timestamp,
-        /// The reason, without personal data.
-        why: String,
-    },
-    /// Nothing surfaced; the refusal stands.
-    Refused {
-        /// The reason, without personal data.
-        why: String,
-    },
-    /// Not settled; try again after `not_before`.
-    Again {
-        /// The earliest next attempt.
-        not_before: Timestamp,
-        /// How the attempt ended, without personal data.
-        why: String,
-    },
-    /// A person has to decide; the slot stays blocked.
-    HandOver {
-        /// The reason, without personal data.
-        why: String,
-    },
 }
 
 /// Which appointments to list.
@@ -371,6 +342,16 @@ pub trait Diary: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
+    /// The parts of an appointment, in order; none where the whole is one booking.
+    async fn parts(&self, scope: Scope<'_>, appointment: &BookingId) -> Result<Vec<Part>, StoreError>;
+
+    /// Writes down where a part of `intent`'s appointment stands now. `false`, and nothing is written, when
+    /// somebody else has taken the lease since `intent` was read.
+    async fn record_part(&self, scope: Scope<'_>, intent: &Intent, part: &Part, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// The appointment with that uid in the calendar, its own or that of one of its parts.
+    async fn appointment_of_uid(&self, scope: Scope<'_>, uid: &str) -> Result<Option<Appointment>, StoreError>;
+
     /// The appointment.
     async fn appointment(&self, scope: Scope<'_>, id: &BookingId) -> Result<Option<Appointment>, StoreError>;
 
@@ -391,7 +372,7 @@ pub trait Diary: Send + Sync {
         now: Timestamp,
     ) -> Result<Applied, StoreError>;
 
-    /// Takes the lease of intents that are open or watched and that nobody works on, over all tenants, and
+    /// Takes the lease of intents that are open, watched or being undone and that nobody works on, over all tenants, and
     /// counts the attempt that follows.
     /// The ids say whose they are; everything else is read within that tenant.
     async fn take_due(&self, now: Timestamp, lease: SignedDuration, most: u32) -> Result<Vec<(TenantId, IntentId)>, StoreError>;

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{BookingId, CallId, SlotId};
-use crate::tenant::{CalendarKind, Service, Tenant};
+use crate::tenant::{CalendarKind, Segment, Service, Staff, Tenant};
 
 /// How long a hold lives: longer than callers take to say yes.
 pub const HOLD_TTL: SignedDuration = SignedDuration::from_mins(5);
@@ -51,8 +51,32 @@ pub struct Line {
     pub staff: Option<String>,
     /// What is blocked; several are alternatives, any one of them is enough.
     pub resources: Vec<Resource>,
-    /// The Cal.com event type asked and booked; `None` on the built-in calendar.
+    /// The Cal.com event type asked and booked; `None` on the built-in calendar, and where there are parts.
     pub event_type: Option<i64>,
+    /// The parts of a composite that is booked piece by piece; empty where the whole is one booking.
+    pub parts: Vec<LinePart>,
+}
+
+/// A busy stretch of a composite that is a booking of its own in the calendar, on one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinePart {
+    /// The Cal.com event type asked and booked for it.
+    pub event_type: i64,
+    /// When it begins, from the start of the whole on.
+    pub after: SignedDuration,
+    /// How long it takes.
+    pub length: SignedDuration,
+}
+
+/// A part with its place in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartWish {
+    /// The Cal.com event type to book.
+    pub event_type: i64,
+    /// When it begins.
+    pub start: Timestamp,
+    /// When it ends.
+    pub end: Timestamp,
 }
 
 impl Line {
@@ -71,7 +95,7 @@ impl Line {
 
     fn builtin(tenant: &Tenant, service: &Service) -> Vec<Self> {
         if tenant.staff.is_empty() {
-            return vec![Self { staff: None, resources: vec![Resource::house()], event_type: None }];
+            return vec![Self { staff: None, resources: vec![Resource::house()], event_type: None, parts: Vec::new() }];
         }
         tenant
             .staff_for(service)
@@ -79,6 +103,7 @@ impl Line {
                 staff: Some(staff.name.clone()),
                 resources: vec![Resource::staff(&staff.name)],
                 event_type: None,
+                parts: Vec::new(),
             })
             .collect()
     }
@@ -87,35 +112,78 @@ impl Line {
         let mut lines = Vec::new();
         let mut sharing = Vec::new();
         for staff in tenant.staff_for(service) {
-            match staff.calcom_event_types.get(&service.name) {
-                Some(event_type) => lines.push(Self {
-                    staff: Some(staff.name.clone()),
-                    resources: vec![Resource::staff(&staff.name)],
-                    event_type: Some(*event_type),
-                }),
+            match Bookable::own(staff, service) {
+                Some(bookable) => lines.push(bookable.line(Some(&staff.name), vec![Resource::staff(&staff.name)])),
                 None => sharing.push(staff),
             }
         }
-        if let Some(event_type) = service.calcom_event_type_id {
-            match sharing.as_slice() {
-                // Everybody has an own event type, or nobody is named at all.
-                [] if lines.is_empty() => {
-                    lines.push(Self { staff: None, resources: vec![Resource::pool(event_type, 0)], event_type: Some(event_type) })
-                }
-                [] => {}
-                [only] if lines.is_empty() => lines.push(Self {
-                    staff: Some(only.name.clone()),
-                    resources: vec![Resource::staff(&only.name)],
-                    event_type: Some(event_type),
-                }),
-                several => lines.push(Self {
-                    staff: None,
-                    resources: (0..several.len()).map(|lane| Resource::pool(event_type, lane)).collect(),
-                    event_type: Some(event_type),
-                }),
+        let Some(shared) = Bookable::shared(service) else { return lines };
+        let place = shared.first_event_type();
+        match sharing.as_slice() {
+            // Everybody has an own event type, or nobody is named at all.
+            [] if lines.is_empty() => lines.push(shared.line(None, vec![Resource::pool(place, 0)])),
+            [] => {}
+            [only] if lines.is_empty() => lines.push(shared.line(Some(&only.name), vec![Resource::staff(&only.name)])),
+            // WHY NOT a pool: each part might go to somebody else, and a customer is not handed around.
+            [_, _, ..] if matches!(shared, Bookable::Parts(_)) => {}
+            several => {
+                lines.push(shared.line(None, (0..several.len()).map(|lane| Resource::pool(place, lane)).collect()));
             }
         }
         lines
+    }
+
+    /// The parts of a service that begins at `start`; none where the whole is one booking.
+    pub fn parts_at(&self, start: Timestamp) -> Vec<PartWish> {
+        let place = |part: &LinePart| {
+            let begins = start + part.after;
+            PartWish { event_type: part.event_type, start: begins, end: begins + part.length }
+        };
+        self.parts.iter().map(place).collect()
+    }
+}
+
+/// What is booked in Cal.com for a service: one event type, or one for each segment.
+enum Bookable {
+    Whole(i64),
+    Parts(Vec<LinePart>),
+}
+
+impl Bookable {
+    fn own(staff: &Staff, service: &Service) -> Option<Self> {
+        match staff.calcom_event_types.get(&service.name) {
+            Some(event_type) => Some(Self::Whole(*event_type)),
+            None => Self::parts(service, |segment| staff.calcom_event_types.get(&segment.key(service)).copied()),
+        }
+    }
+
+    fn shared(service: &Service) -> Option<Self> {
+        Self::parts(service, |segment| segment.calcom_event_type_id).or(service.calcom_event_type_id.map(Self::Whole))
+    }
+
+    /// All segments or none: a piece without an event type would be a piece that nobody booked.
+    fn parts(service: &Service, event_type: impl Fn(&Segment) -> Option<i64>) -> Option<Self> {
+        let part = |(segment, after): (&Segment, SignedDuration)| {
+            Some(LinePart { event_type: event_type(segment)?, after, length: segment.duration() })
+        };
+        let parts: Vec<LinePart> = service.stretches().map(part).collect::<Option<_>>()?;
+        (!parts.is_empty()).then_some(Self::Parts(parts))
+    }
+
+    /// What a place in the pool is called after.
+    fn first_event_type(&self) -> i64 {
+        match self {
+            Self::Whole(event_type) => *event_type,
+            Self::Parts(parts) => parts.first().map_or(0, |part| part.event_type),
+        }
+    }
+
+    fn line(&self, staff: Option<&str>, resources: Vec<Resource>) -> Line {
+        let (event_type, parts) = match self {
+            Self::Whole(event_type) => (Some(*event_type), Vec::new()),
+            Self::Parts(parts) => (None, parts.clone()),
+        };
+        Line { staff: staff.map(str::to_owned), resources, event_type, parts }
     }
 }
 
@@ -143,6 +211,8 @@ pub struct Hold {
     pub resource: Resource,
     /// The Cal.com event type to book.
     pub event_type: Option<i64>,
+    /// The parts to book instead, each on its own.
+    pub parts: Vec<PartWish>,
     /// When it begins.
     pub start: Timestamp,
     /// When it ends for the customer.
@@ -182,11 +252,8 @@ pub fn busy_stretches(service: &Service, start: Timestamp) -> Vec<(Timestamp, Ti
         return vec![(start - before, start + service.duration() + after)];
     }
     let mut stretches = Vec::with_capacity(service.segments.len());
-    let mut at = start;
-    for segment in &service.segments {
-        let end = at + minutes(segment.minutes);
-        stretches.push((at, end));
-        at = end + minutes(segment.gap_after);
+    for (segment, after) in service.stretches() {
+        stretches.push((start + after, start + after + segment.duration()));
     }
     if let Some(first) = stretches.first_mut() {
         first.0 -= before;

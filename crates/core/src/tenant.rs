@@ -168,6 +168,9 @@ pub struct Segment {
     pub minutes: u32,
     /// Minutes after it in which others may be served.
     pub gap_after: u32,
+    /// Cal.com event type of this stretch alone; where one segment has it, all have it.
+    #[serde(default)]
+    pub calcom_event_type_id: Option<i64>,
 }
 
 /// Somebody who does services.
@@ -177,7 +180,7 @@ pub struct Staff {
     pub name: String,
     /// Exact names of the services this person does.
     pub services: Vec<String>,
-    /// This person's own Cal.com event type per service name.
+    /// This person's own Cal.com event type per service name, or per [`Segment::key`].
     pub calcom_event_types: BTreeMap<String, i64>,
     /// This person's Cal.com user id.
     pub calcom_host_id: Option<i64>,
@@ -257,6 +260,28 @@ impl Service {
     /// The minutes from the start to the end that the customer sees.
     pub fn duration(&self) -> SignedDuration {
         SignedDuration::from_mins(i64::from(self.minutes))
+    }
+
+    /// The segments of a composite, each with when it begins after the start of the whole.
+    pub fn stretches(&self) -> impl Iterator<Item = (&Segment, SignedDuration)> {
+        let mut after = SignedDuration::ZERO;
+        self.segments.iter().map(move |segment| {
+            let begins = after;
+            after += segment.duration() + SignedDuration::from_mins(i64::from(segment.gap_after));
+            (segment, begins)
+        })
+    }
+}
+
+impl Segment {
+    /// The busy minutes.
+    pub fn duration(&self) -> SignedDuration {
+        SignedDuration::from_mins(i64::from(self.minutes))
+    }
+
+    /// What a person's own event type for it is filed under.
+    pub fn key(&self, service: &Service) -> String {
+        format!("{}/{}", service.name, self.name)
     }
 }
 

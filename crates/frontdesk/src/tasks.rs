@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use frontdesk_core::desk::Desk;
+use frontdesk_core::desk::{Desk, Round, Torn};
 use frontdesk_core::ports::StoreError;
 use frontdesk_store::Store;
 use jiff::SignedDuration;
@@ -88,8 +88,7 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
         let desk = desk.clone();
         async move {
             match desk.settle_due().await {
-                Ok(0) => {}
-                Ok(taken) => tracing::info!(taken, "intents were worked on"),
+                Ok(round) => tell(&round),
                 Err(error) => tracing::error!(error = error.with_causes(), "open intents could not be worked on"),
             }
         }
@@ -110,6 +109,16 @@ pub(crate) async fn close_abandoned(store: &Store, desk: &Desk) -> Result<u64, S
         }
     }
     Ok(closed)
+}
+
+/// Says what a round of settling did.
+pub(crate) fn tell(round: &Round) {
+    if round.taken > 0 {
+        tracing::info!(taken = round.taken, "intents were worked on");
+    }
+    for Torn { tenant, booking, intent, why } in &round.torn {
+        tracing::error!(critical = true, %tenant, %booking, %intent, "compensation failed: {why}");
+    }
 }
 
 /// Tells the store how this gateway stands, where that changed or has not been said for a while.

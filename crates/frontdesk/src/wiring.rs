@@ -163,7 +163,9 @@ impl House {
 
     /// Works on what calendars left open now; returns how many intents were taken on.
     pub async fn settle(&self) -> Result<usize, StoreError> {
-        self.desk.settle_due().await
+        let round = self.desk.settle_due().await?;
+        crate::tasks::tell(&round);
+        Ok(round.taken)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The store with a meter: what each request spent here, for its `Server-Timing`.
 
 use async_trait::async_trait;
-use frontdesk_core::booking::{Appointment, Callback, Intent};
+use frontdesk_core::booking::{Appointment, Callback, Intent, Part};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
 use frontdesk_core::call::{CallContext, Memory, Phone};
 use frontdesk_core::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
@@ -45,6 +45,9 @@ metered!(Diary {
     fn begin(scope: Scope<'_>, beginning: &Beginning, now: Timestamp) -> Begun;
     fn begin_change(scope: Scope<'_>, intent: &Intent, hold: Option<&SlotId>, now: Timestamp) -> Begun;
     fn settle(scope: Scope<'_>, intent: &IntentId, settlement: &Settlement, now: Timestamp) -> ();
+    fn parts(scope: Scope<'_>, appointment: &BookingId) -> Vec<Part>;
+    fn record_part(scope: Scope<'_>, intent: &Intent, part: &Part, now: Timestamp) -> bool;
+    fn appointment_of_uid(scope: Scope<'_>, uid: &str) -> Option<Appointment>;
     fn appointment(scope: Scope<'_>, id: &BookingId) -> Option<Appointment>;
     fn appointments(scope: Scope<'_>, filter: &AppointmentFilter) -> Vec<Appointment>;
     fn intent_of(scope: Scope<'_>, appointment: &BookingId) -> Option<Intent>;

@@ -55,7 +55,7 @@ pub(super) async fn create(
     let created_at = answer.created_at();
     let booking = CalendarBooking::try_from(answer)?;
     match booking.intent.as_deref() {
-        Some(intent) if intent == new.intent.as_str() => {}
+        Some(intent) if intent == new.intent.as_str() && booking.part == new.part => {}
         // QUIRK: the same attendee at the same start may get an old booking as if it were new.
         Some(_) => return Err(refused(Refusal::Taken, "the calendar returned another booking")),
         None if created_at.is_some_and(|at| at < new.intended_at - CLOCKS_DIFFER) => {
@@ -73,7 +73,7 @@ pub(super) async fn create(
     Ok(booking)
 }
 
-/// The booking with our intent id, standing ones before others.
+/// The booking with our intent id and part, standing ones before others.
 pub(super) async fn find(
     exchange: &Exchange,
     account: &Account,
@@ -98,7 +98,10 @@ pub(super) async fn find(
         let listed = page.len();
         for candidate in page {
             // Only ours is read in full, so that a stranger's odd booking spoils no lookup.
-            if candidate.get("metadata").and_then(wire::intent_in).as_deref() != Some(wanted.intent.as_str()) {
+            let metadata = candidate.get("metadata");
+            let is_ours = metadata.and_then(wire::intent_in).as_deref() == Some(wanted.intent.as_str());
+            // The parts of one composite carry the same intent.
+            if !is_ours || metadata.and_then(wire::part_in) != wanted.part {
                 continue;
             }
             let booking = serde_json::from_value::<wire::Booking>(candidate)
@@ -178,6 +181,9 @@ async fn post(
 ) -> Result<wire::OneOrMany, Failure> {
     let mut metadata =
         BTreeMap::from([(wire::INTENT, new.intent.as_str().to_owned()), (wire::BOOKING, new.booking.as_str().to_owned())]);
+    if let Some(part) = new.part {
+        metadata.insert(wire::PART, part.to_string());
+    }
     if let Some(call) = &new.call {
         metadata.insert(wire::CALL, wire::cut(call.as_str(), wire::METADATA_CHARS));
     }

@@ -14,6 +14,8 @@ use super::exchange::unavailable;
 
 /// The key of our intent id in the metadata.
 pub(super) const INTENT: &str = "frontdesk_intent";
+/// The key of the part's number in the metadata of a composite's parts.
+pub(super) const PART: &str = "frontdesk_part";
 /// The key of our booking id in the metadata.
 pub(super) const BOOKING: &str = "frontdesk_booking";
 /// The key of the call in the metadata.
@@ -158,6 +160,7 @@ impl TryFrom<Booking> for CalendarBooking {
             start: instant(&booking.start).ok_or_else(|| unavailable("a booking starts at no instant"))?,
             hosts: booking.hosts.unwrap_or_default().into_iter().filter_map(|host| host.id).collect(),
             intent: booking.metadata.as_ref().and_then(intent_in),
+            part: booking.metadata.as_ref().and_then(part_in),
             moved_to: booking.rescheduled_to_uid.filter(|uid| !uid.is_empty()),
             ical_uid: booking.ics_uid.filter(|uid| !uid.is_empty()),
             uid: booking.uid,
@@ -175,6 +178,11 @@ impl fmt::Debug for Booking {
 /// Our intent id in a metadata object.
 pub(super) fn intent_in(metadata: &Value) -> Option<String> {
     metadata.get(INTENT)?.as_str().map(str::to_owned)
+}
+
+/// Which part of a composite a metadata object is about.
+pub(super) fn part_in(metadata: &Value) -> Option<u32> {
+    metadata.get(PART)?.as_str()?.parse().ok()
 }
 
 /// An instant with an offset; a wall time without one is not guessed at.

@@ -54,3 +54,18 @@ async fn only_a_missing_booking_is_none() {
     let series = calcom().get(&tenant, "u1", soon()).await.expect("an answer").expect("the first of a series");
     assert_eq!(series.uid, "u1");
 }
+
+#[tokio::test]
+async fn a_part_is_found_by_intent_and_number() {
+    let part = |uid: &str, number: &str| {
+        stored(uid, START, json!({"frontdesk_intent": crate::people::INTENT, "frontdesk_part": number}))
+    };
+    let listed = json!([stored("u0", START, ours()), part("u1", "0"), part("u2", "1")]);
+    let double = Double::saying([good(listed.clone()), good(listed.clone()), good(listed)]).await;
+    let tenant = on_calcom("a", &double.base_url);
+    for (wanted, uid) in [(None, Some("u0")), (Some(1), Some("u2")), (Some(2), None)] {
+        let wanted = frontdesk_core::ports::NewBooking { part: wanted, ..ida() };
+        let found = calcom().find(&tenant, &wanted, soon()).await.expect("an answer");
+        assert_eq!(found.as_ref().map(|booking| booking.uid.as_str()), uid);
+    }
+}

@@ -59,7 +59,7 @@ pub(crate) fn cut() -> Service {
 }
 
 pub(crate) fn line(staff: Option<&str>, event_type: Option<i64>) -> Line {
-    Line { staff: staff.map(str::to_owned), resources: vec![Resource::house()], event_type }
+    Line { staff: staff.map(str::to_owned), resources: vec![Resource::house()], event_type, parts: Vec::new() }
 }
 
 pub(crate) fn ask<'a>(service: &'a Service, line: &'a Line, from: &str, to: &str) -> SlotAsk<'a> {
@@ -69,6 +69,7 @@ pub(crate) fn ask<'a>(service: &'a Service, line: &'a Line, from: &str, to: &str
         from: at(from),
         to: at(to),
         replaces: None,
+        part_uids: &[],
         max_age: SignedDuration::ZERO,
         also: None,
         browsing: false,
@@ -127,6 +128,7 @@ pub(crate) fn attendee(email: Option<&str>, phone: Option<&str>) -> Attendee {
 pub(crate) fn wish(attendee: Attendee) -> NewBooking {
     NewBooking {
         intent: IntentId::new(INTENT),
+        part: None,
         booking: BookingId::new("b_0000000000000000000000000b"),
         call: Some(CallId::new("call_81")),
         event_type: Some(4711),

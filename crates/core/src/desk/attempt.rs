@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
+use super::answer::{Ended, Made};
+use super::pieces::Pieces;
 use super::{Desk, Visit, spawn};
 use crate::booking::{Appointment, AppointmentState, Intent, IntentKind, IntentState};
 use crate::deadline::Deadline;
@@ -20,12 +22,10 @@ pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(25);
 /// How long a refused intent is watched.
 pub(super) const WATCH: SignedDuration = SignedDuration::from_mins(10);
-/// A look-up right after a write may ask a copy that has not seen it: look again after this.
-const LOOK_AGAIN: Duration = Duration::from_millis(400);
 /// Kept back of the caller's budget for the answer itself.
 const FOR_THE_ANSWER: Duration = Duration::from_millis(100);
 /// The business has to agree first: asked again after this.
-const APPROVAL_PACE: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const APPROVAL_PACE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How an attempt ended, as far as anybody knows.
 #[derive(Debug, Clone)]
@@ -36,6 +36,15 @@ pub(super) enum Settled {
     Refused(Refusal),
     /// Not known yet.
     Open,
+}
+
+/// Who carries an intent out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Whoever wrote it, right away: nothing was sent before.
+    First,
+    /// Somebody later. Even where no attempt is written down, the process may have died after sending it.
+    Later,
 }
 
 impl Desk {
@@ -54,7 +63,7 @@ impl Desk {
         let (tell, told) = oneshot::channel();
         let (desk, tenant, id) = (self.clone(), Arc::clone(&visit.tenant), intent.id.clone());
         spawn(async move {
-            let settled = desk.carry_out(&tenant, &id).await;
+            let settled = desk.carry_out(&tenant, &id, Turn::First).await;
             // Nobody listening is the normal case for a slow calendar.
             let _ = tell.send(settled);
         });
@@ -67,17 +76,24 @@ impl Desk {
     }
 
     /// Carries out the intent once, and records how it went.
-    pub(super) async fn carry_out(&self, tenant: &Tenant, id: &IntentId) -> Result<Settled, StoreError> {
+    pub(super) async fn carry_out(&self, tenant: &Tenant, id: &IntentId, turn: Turn) -> Result<Settled, StoreError> {
         let scope = tenant.scope();
         let Some(intent) = self.parts.diary.intent(scope, id).await? else { return Ok(Settled::Open) };
         let Some(appointment) = self.parts.diary.appointment(scope, &intent.appointment).await? else {
             return Ok(Settled::Open);
         };
         let deadline = Deadline::within(PATIENCE);
+        // An appointment with an event type of its own is one booking; no need to look for parts.
+        if appointment.event_type.is_none() {
+            let parts = self.parts.diary.parts(scope, &appointment.id).await?;
+            if !parts.is_empty() {
+                return Pieces { desk: self, tenant, intent, appointment, parts, deadline, turn }.carry_out().await;
+            }
+        }
         match (&intent.kind, intent.state) {
             (IntentKind::Create, IntentState::Watched) => self.watch(tenant, &intent, &appointment, deadline).await,
             (_, IntentState::Watched) => self.end_watch(tenant, &intent).await,
-            (IntentKind::Create, _) => self.create(tenant, &intent, &appointment, deadline).await,
+            (IntentKind::Create, _) => self.create(tenant, &intent, &appointment, turn, deadline).await,
             (IntentKind::Move { start, reason, .. }, _) => {
                 self.shift(tenant, &intent, &appointment, *start, reason, deadline).await
             }
@@ -92,10 +108,11 @@ impl Desk {
         tenant: &Tenant,
         intent: &Intent,
         appointment: &Appointment,
+        turn: Turn,
         deadline: Deadline,
     ) -> Result<Settled, StoreError> {
         let new = new_booking(intent, appointment);
-        if intent.attempts > 0 {
+        if turn == Turn::Later {
             match self.parts.calendar.find(tenant, &new, deadline).await {
                 Ok(Some(found)) => return self.found(tenant, intent, appointment, &found).await,
                 Ok(None) if self.given_up(intent, appointment) => return self.hand_over(tenant, intent, appointment).await,
@@ -107,42 +124,19 @@ impl Desk {
                 Err(error) => return self.later(tenant, intent, &error.to_string()).await,
             }
         }
-        match self.parts.calendar.create(tenant, &new, deadline).await {
-            Ok(booking) => self.found(tenant, intent, appointment, &booking).await,
-            Err(CalendarError::Refused { refusal, detail }) => {
-                match self.look_up(tenant, &new, deadline).await {
-                    Ok(Some(found)) => self.found(tenant, intent, appointment, &found).await,
-                    Ok(None) => {
-                        if intent.attempts > 0 {
-                            // The caller was told that it would be confirmed: somebody has to call.
-                            self.queue_for(tenant, appointment).await?;
-                        }
-                        let until = self.now() + WATCH;
-                        self.settle(tenant, intent, &Settlement::Watch { until, why: detail }).await?;
-                        Ok(Settled::Refused(refusal))
-                    }
-                    Err(error) => self.later(tenant, intent, &error.to_string()).await,
+        match self.make(tenant, &new, deadline).await {
+            Made::There(booking) => self.found(tenant, intent, appointment, &booking).await,
+            Made::Refused { refusal, detail } => {
+                if intent.attempts > 0 {
+                    // The caller was told that it would be confirmed: somebody has to call.
+                    self.queue_for(tenant, appointment).await?;
                 }
+                let until = self.now() + WATCH;
+                self.settle(tenant, intent, &Settlement::Watch { until, why: detail }).await?;
+                Ok(Settled::Refused(refusal))
             }
-            Err(error) => match self.look_up(tenant, &new, deadline).await {
-                Ok(Some(found)) => self.found(tenant, intent, appointment, &found).await,
-                Ok(None) | Err(_) => self.later(tenant, intent, &error.to_string()).await,
-            },
+            Made::Unknown(why) => self.later(tenant, intent, &why).await,
         }
-    }
-
-    /// Looks for the intent id, twice if it is not there at once.
-    async fn look_up(
-        &self,
-        tenant: &Tenant,
-        new: &NewBooking,
-        deadline: Deadline,
-    ) -> Result<Option<CalendarBooking>, CalendarError> {
-        if let Some(found) = self.parts.calendar.find(tenant, new, deadline).await? {
-            return Ok(Some(found));
-        }
-        tokio::time::sleep(LOOK_AGAIN.min(deadline.remaining())).await;
-        self.parts.calendar.find(tenant, new, deadline).await
     }
 
     /// A booking with our intent id is there.
@@ -257,23 +251,6 @@ impl Desk {
         }
     }
 
-    /// The successor of a booking, if it was moved to `start`.
-    async fn moved(
-        &self,
-        tenant: &Tenant,
-        uid: &str,
-        start: Timestamp,
-        deadline: Deadline,
-    ) -> Result<Option<CalendarBooking>, CalendarError> {
-        let Some(booking) = self.parts.calendar.get(tenant, uid, deadline).await? else { return Ok(None) };
-        if booking.start == start && booking.standing == Standing::Accepted {
-            return Ok(Some(booking));
-        }
-        let Some(successor) = &booking.moved_to else { return Ok(None) };
-        let next = self.parts.calendar.get(tenant, successor, deadline).await?;
-        Ok(next.filter(|next| next.start == start))
-    }
-
     async fn revoke(
         &self,
         tenant: &Tenant,
@@ -285,38 +262,32 @@ impl Desk {
         let Some(uid) = appointment.calendar_uid.as_deref() else {
             return self.later(tenant, intent, "the booking has no uid yet").await;
         };
-        let gone = match self.parts.calendar.cancel(tenant, uid, reason, deadline).await {
-            Ok(()) | Err(CalendarError::Refused { refusal: Refusal::AlreadyCancelled | Refusal::NoSuchBooking, .. }) => true,
-            Err(error) => match self.parts.calendar.get(tenant, uid, deadline).await {
-                Ok(None) => true,
-                Ok(Some(booking)) if matches!(booking.standing, Standing::Cancelled | Standing::Rejected) => true,
-                Ok(Some(_)) => match error {
-                    CalendarError::Refused { refusal, detail } => {
-                        self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
-                        return Ok(Settled::Refused(refusal));
-                    }
-                    _ if self.given_up(intent, appointment) => return self.hand_over(tenant, intent, appointment).await,
-                    other => return self.later(tenant, intent, &other.to_string()).await,
-                },
-                Err(_) if self.given_up(intent, appointment) => return self.hand_over(tenant, intent, appointment).await,
-                Err(_) => return self.later(tenant, intent, &error.to_string()).await,
-            },
-        };
-        debug_assert!(gone, "every other path has returned");
-        self.settle(tenant, intent, &Settlement::Done { uid: None, staff: None, ical: None }).await?;
-        let current = self.parts.diary.appointment(tenant.scope(), &appointment.id).await?;
-        Ok(current.map_or(Settled::Open, Settled::Done))
+        match self.end(tenant, uid, reason, deadline).await {
+            Ended::Gone => {
+                self.settle(tenant, intent, &Settlement::Done { uid: None, staff: None, ical: None }).await?;
+                let current = self.parts.diary.appointment(tenant.scope(), &appointment.id).await?;
+                Ok(current.map_or(Settled::Open, Settled::Done))
+            }
+            Ended::Stands(CalendarError::Refused { refusal, detail }) => {
+                self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
+                Ok(Settled::Refused(refusal))
+            }
+            Ended::Stands(_) | Ended::Unknown(_) if self.given_up(intent, appointment) => {
+                self.hand_over(tenant, intent, appointment).await
+            }
+            Ended::Stands(error) | Ended::Unknown(error) => self.later(tenant, intent, &error.to_string()).await,
+        }
     }
 
     // --- what all have in common ---
 
-    async fn settle(&self, tenant: &Tenant, intent: &Intent, settlement: &Settlement) -> Result<(), StoreError> {
+    pub(super) async fn settle(&self, tenant: &Tenant, intent: &Intent, settlement: &Settlement) -> Result<(), StoreError> {
         self.parts.diary.settle(tenant.scope(), &intent.id, settlement, self.now()).await
     }
 
     /// Not settled: again after a pause that doubles, at most the lease. Taking an intent up counts as well as
     /// failing it does.
-    async fn later(&self, tenant: &Tenant, intent: &Intent, why: &str) -> Result<Settled, StoreError> {
+    pub(super) async fn later(&self, tenant: &Tenant, intent: &Intent, why: &str) -> Result<Settled, StoreError> {
         let pause = SignedDuration::from_secs(1 << (intent.attempts / 2).min(5)).min(LEASE);
         let not_before = self.now() + pause;
         self.settle(tenant, intent, &Settlement::Again { not_before, why: why.to_owned() }).await?;
@@ -324,12 +295,22 @@ impl Desk {
     }
 
     /// Until two hours before the start or four hours after the wish, at least ten minutes.
-    fn given_up(&self, intent: &Intent, appointment: &Appointment) -> bool {
-        let latest = (appointment.start - SignedDuration::from_hours(2)).min(intent.created_at + SignedDuration::from_hours(4));
-        self.now() >= latest.max(intent.created_at + SignedDuration::from_mins(10))
+    pub(super) fn given_up(&self, intent: &Intent, appointment: &Appointment) -> bool {
+        self.now() >= self.last_chance(intent.created_at, appointment)
     }
 
-    async fn hand_over(&self, tenant: &Tenant, intent: &Intent, appointment: &Appointment) -> Result<Settled, StoreError> {
+    /// Until when something about that appointment is tried that began at `since`.
+    pub(super) fn last_chance(&self, since: Timestamp, appointment: &Appointment) -> Timestamp {
+        let latest = (appointment.start - SignedDuration::from_hours(2)).min(since + SignedDuration::from_hours(4));
+        latest.max(since + SignedDuration::from_mins(10))
+    }
+
+    pub(super) async fn hand_over(
+        &self,
+        tenant: &Tenant,
+        intent: &Intent,
+        appointment: &Appointment,
+    ) -> Result<Settled, StoreError> {
         let why = intent.last_error.clone().unwrap_or_else(|| "the calendar gave no answer".to_owned());
         self.queue_for(tenant, appointment).await?;
         self.settle(tenant, intent, &Settlement::HandOver { why }).await?;
@@ -337,9 +318,10 @@ impl Desk {
     }
 }
 
-fn new_booking(intent: &Intent, appointment: &Appointment) -> NewBooking {
+pub(super) fn new_booking(intent: &Intent, appointment: &Appointment) -> NewBooking {
     NewBooking {
         intent: intent.id.clone(),
+        part: None,
         booking: appointment.id.clone(),
         call: appointment.call.clone(),
         event_type: appointment.event_type,
@@ -352,7 +334,7 @@ fn new_booking(intent: &Intent, appointment: &Appointment) -> NewBooking {
 }
 
 /// The one of our people whom the calendar named.
-fn who(tenant: &Tenant, hosts: &[i64]) -> Option<String> {
+pub(super) fn who(tenant: &Tenant, hosts: &[i64]) -> Option<String> {
     let [host] = hosts else { return None };
     tenant.staff.iter().find(|staff| staff.calcom_host_id == Some(*host)).map(|staff| staff.name.clone())
 }

@@ -7,13 +7,13 @@ use super::check::Wish;
 use super::offers::{Search, SearchError, offers, promise_age, window};
 use super::understand::{ask, exact_time};
 use super::{BookWish, Desk, Session, Visit};
-use crate::booking::{Appointment, AppointmentState, Attendee, CallbackCause, Intent, IntentKind, IntentState};
+use crate::booking::{Appointment, AppointmentState, Attendee, CallbackCause, Intent, IntentKind, IntentState, Part, PartState};
 use crate::call::Phone;
 use crate::ids::{BookingId, IntentId};
 use crate::outcome::{Change, Choice, Confirm, Denial, Missed, Need, Offer, Outcome, Question, Shown};
 use crate::ports::{AppointmentFilter, Beginning, Begun, Refusal, StoreError};
 use crate::sensitive::Sensitive;
-use crate::slot::{HOLDS_PER_CALL, Hold};
+use crate::slot::{HOLDS_PER_CALL, Hold, PartWish};
 use crate::speech::person::{clean_name, read_email};
 use crate::speech::service::{Match, match_service};
 use crate::speech::when::DateWish;
@@ -298,6 +298,7 @@ impl Desk {
         let intent = self.fresh_intent(tenant, &appointment.id, IntentKind::Create, now);
         let beginning = Beginning {
             appointment: appointment.clone(),
+            parts: parts_of(hold),
             busy: hold.busy.clone(),
             hold: Some(hold.id.clone()),
             intent: intent.clone(),
@@ -326,6 +327,20 @@ impl Desk {
             last_error: None,
         }
     }
+}
+
+/// The parts that a hold becomes, none of them asked for yet.
+fn parts_of(hold: &Hold) -> Vec<Part> {
+    let part = |(index, wish): (u32, &PartWish)| Part {
+        index,
+        event_type: wish.event_type,
+        after: wish.start.duration_since(hold.start),
+        start: wish.start,
+        end: wish.end,
+        state: PartState::Wanted,
+        uid: None,
+    };
+    (0..).zip(&hold.parts).map(part).collect()
 }
 
 /// What to say of an appointment that is there already.

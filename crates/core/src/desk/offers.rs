@@ -111,6 +111,7 @@ impl Desk {
         if lines.is_empty() {
             return Err(SearchError::NoLine);
         }
+        let (lines, part_uids) = self.with_parts_of(tenant, replaces, lines).await?;
         let asks = lines.iter().map(|line| {
             let ask = SlotAsk {
                 service,
@@ -118,6 +119,7 @@ impl Desk {
                 from,
                 to,
                 replaces: replaces.filter(|it| it.event_type == line.event_type).and_then(|it| it.calendar_uid.as_deref()),
+                part_uids: if line.parts.is_empty() { &[] } else { &part_uids },
                 max_age,
                 also: exact.filter(|_| hours != HoursRule::Enforced),
                 browsing,
@@ -126,6 +128,25 @@ impl Desk {
         });
         let answers = join_all(asks.collect()).await;
         Ok(Asked { lines, answers })
+    }
+
+    /// The uids of the parts that would be moved, and the lines that they can be moved on: a part keeps its
+    /// event type.
+    async fn with_parts_of(
+        &self,
+        tenant: &Tenant,
+        replaces: Option<&Appointment>,
+        lines: Vec<Line>,
+    ) -> Result<(Vec<Line>, Vec<Option<String>>), StoreError> {
+        let Some(moved) = replaces.filter(|it| it.event_type.is_none() && lines.iter().any(|line| !line.parts.is_empty())) else {
+            return Ok((lines, Vec::new()));
+        };
+        let parts = self.parts.diary.parts(tenant.scope(), &moved.id).await?;
+        let is_theirs = |line: &Line| parts.iter().map(|part| part.event_type).eq(line.parts.iter().map(|part| part.event_type));
+        Ok(match lines.iter().find(|line| is_theirs(line)) {
+            Some(line) => (vec![line.clone()], parts.into_iter().map(|part| part.uid).collect()),
+            None => (lines, Vec::new()),
+        })
     }
 
     /// Holds what is still free of `starts`, in their order, at most `most`; earlier holds of the call

@@ -144,7 +144,9 @@ impl Desk {
                     let shown = Shown { start: hold.start, end: hold.end, ..Shown::from(&appointment) };
                     self.pending(session, shown, Change::Move).await
                 }
-                Some(Intent { state: IntentState::Open, .. }) => self.after_the_open_change(session, &appointment).await,
+                Some(Intent { state: IntentState::Open | IntentState::Undoing, .. }) => {
+                    self.after_the_open_change(session, &appointment).await
+                }
                 _ => Ok(Outcome::Taken(Vec::new())),
             },
             Some(Settled::Done(moved)) => {

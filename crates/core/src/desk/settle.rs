@@ -3,36 +3,74 @@
 
 use std::time::Duration;
 
-use super::attempt::LEASE;
+use super::attempt::{LEASE, Turn};
 use super::offers::join_all;
 use super::{Desk, Session, Visit};
 use crate::booking::{AppointmentState, CallbackCause, IntentState};
 use crate::deadline::Deadline;
+use crate::ids::{BookingId, IntentId, TenantId};
 use crate::outcome::{Change, Outcome, Promise, Shown};
 use crate::ports::StoreError;
+use crate::tenant::Tenant;
 
 /// How many intents one round takes on.
 const PER_ROUND: u32 = 20;
 /// How often somebody who waits looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// What one round did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How many intents were taken on.
+    pub taken: usize,
+    /// Those that were given up with the calendar holding some parts and not others.
+    pub torn: Vec<Torn>,
+}
+
+/// An appointment that only a person can put right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The appointment.
+    pub booking: BookingId,
+    /// The intent that was given up.
+    pub intent: IntentId,
+    /// Which parts still stand and why; never a person's data.
+    pub why: String,
+}
+
 impl Desk {
-    /// One round: takes what is due and carries it out. Returns how many were taken.
-    pub async fn settle_due(&self) -> Result<usize, StoreError> {
+    /// One round: takes what is due and carries it out.
+    pub async fn settle_due(&self) -> Result<Round, StoreError> {
         let due = self.parts.diary.take_due(self.now(), LEASE, PER_ROUND).await?;
-        let count = due.len();
+        let taken = due.len();
         let work = due.into_iter().map(|(tenant, intent)| async move {
             // A tenant that was removed keeps its rows; nobody may use its calendar any more.
             match self.parts.directory.tenant(&tenant) {
-                Some(tenant) => self.carry_out(&tenant, &intent).await.map(|_| ()),
-                None => Ok(()),
+                Some(tenant) => {
+                    self.carry_out(&tenant, &intent, Turn::Later).await?;
+                    self.torn(&tenant, &intent).await
+                }
+                None => Ok(None),
             }
         });
         // All at once: one calendar that hangs keeps nobody else's intents waiting. One that fails here
         // keeps its lease and comes up again.
         let results = join_all(work.collect()).await;
-        results.into_iter().collect::<Result<(), StoreError>>()?;
-        Ok(count)
+        let torn = results.into_iter().collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten().collect();
+        Ok(Round { taken, torn })
+    }
+
+    /// Whether that was given up with parts in the calendar that should not be there.
+    async fn torn(&self, tenant: &Tenant, id: &IntentId) -> Result<Option<Torn>, StoreError> {
+        let intent = self.parts.diary.intent(tenant.scope(), id).await?;
+        Ok(intent.filter(|intent| intent.state == IntentState::CompensationFailed).map(|intent| Torn {
+            tenant: tenant.slug.clone(),
+            booking: intent.appointment,
+            intent: intent.id,
+            why: intent.last_error.unwrap_or_default(),
+        }))
     }
 
     /// Puts a change that was not confirmed in time on the list, unless it was settled meanwhile.
@@ -79,7 +117,10 @@ impl Desk {
                     Some(IntentState::Done) if change == Change::Cancel => Some(Outcome::Cancelled(now_shown)),
                     Some(IntentState::Done) => Some(Outcome::Rescheduled { appointment: now_shown, from: shown.start }),
                     Some(IntentState::Refused | IntentState::Watched) => Some(Outcome::Taken(Vec::new())),
-                    Some(IntentState::Open | IntentState::HandedOver) | None => None,
+                    Some(
+                        IntentState::Open | IntentState::Undoing | IntentState::HandedOver | IntentState::CompensationFailed,
+                    )
+                    | None => None,
                 })
             }
         }

@@ -6,6 +6,7 @@ mod booking;
 mod calcom;
 mod calendar_news;
 mod changes;
+mod composite;
 mod crash;
 mod events;
 mod house;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use frontdesk_core::booking::{Appointment, Callback, Intent};
+use frontdesk_core::booking::{Appointment, Callback, Intent, Part};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
 use frontdesk_core::call::{CallContext, Memory, Phone};
 use frontdesk_core::clock::{CountingDice, ManualClock};
@@ -122,6 +122,15 @@ impl Diary for Stub {
     }
     async fn settle(&self, _: Scope<'_>, _: &IntentId, _: &Settlement, _: Timestamp) -> Stored<()> {
         broken()
+    }
+    async fn parts(&self, _: Scope<'_>, _: &BookingId) -> Stored<Vec<Part>> {
+        Ok(Vec::new())
+    }
+    async fn record_part(&self, _: Scope<'_>, _: &Intent, _: &Part, _: Timestamp) -> Stored<bool> {
+        broken()
+    }
+    async fn appointment_of_uid(&self, _: Scope<'_>, _: &str) -> Stored<Option<Appointment>> {
+        Ok(None)
     }
     async fn appointment(&self, _: Scope<'_>, _: &BookingId) -> Stored<Option<Appointment>> {
         Ok(None)

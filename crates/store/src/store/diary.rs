@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use frontdesk_core::booking::{Appointment, Intent, IntentKind, IntentState};
+use frontdesk_core::booking::{Appointment, Intent, IntentKind, IntentState, Part};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
 use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId, TenantId};
 use frontdesk_core::ports::{AppointmentFilter, Beginning, Begun, Busy, Diary, Settlement, StoreError};
@@ -13,7 +13,7 @@ use frontdesk_core::tenant::Scope;
 use jiff::{SignedDuration, Timestamp};
 
 use super::holds::{Claimant, delete_occupancy, forget_old_holds, occupy, read_hold, release, try_hold};
-use super::{Store, diary_rows, news, settle};
+use super::{Store, diary_rows, news, parts, settle};
 use crate::engine::{Durability, Tx, args};
 use crate::rows::{Reading, ms, to_json};
 
@@ -130,7 +130,7 @@ impl Diary for Store {
         let (tenant, beginning) = (scope.tenant().clone(), beginning.clone());
         self.engine
             .write(Durability::Power, move |tx| {
-                let Beginning { appointment, busy, hold, intent } = &beginning;
+                let Beginning { appointment, parts: pieces, busy, hold, intent } = &beginning;
                 if let Some(hold) = &hold {
                     release(tx, &tenant, None, Some(hold))?;
                 }
@@ -149,6 +149,7 @@ impl Diary for Store {
                     return Ok(tx.undone(Begun::Blocked));
                 }
                 insert_appointment(tx, &tenant, appointment, now)?;
+                parts::insert(tx, &tenant, &appointment.id, pieces, now)?;
                 insert_intent(tx, &tenant, intent)?;
                 if intent.state == IntentState::Done {
                     settle::booked(tx, &tenant, &appointment.id, now)?;
@@ -205,6 +206,21 @@ impl Diary for Store {
     ) -> Result<(), StoreError> {
         let (tenant, intent, settlement) = (scope.tenant().clone(), intent.clone(), settlement.clone());
         self.engine.write(Durability::Power, move |tx| settle::settle(tx, &tenant, &intent, &settlement, now)).await
+    }
+
+    async fn parts(&self, scope: Scope<'_>, appointment: &BookingId) -> Result<Vec<Part>, StoreError> {
+        let (tenant, appointment) = (scope.tenant().clone(), appointment.clone());
+        self.engine.peek(move |tx| parts::of(tx, &tenant, &appointment)).await
+    }
+
+    async fn record_part(&self, scope: Scope<'_>, intent: &Intent, part: &Part, now: Timestamp) -> Result<bool, StoreError> {
+        let (tenant, intent, part) = (scope.tenant().clone(), intent.clone(), part.clone());
+        self.engine.write(Durability::Power, move |tx| parts::record(tx, &tenant, &intent, &part, now)).await
+    }
+
+    async fn appointment_of_uid(&self, scope: Scope<'_>, uid: &str) -> Result<Option<Appointment>, StoreError> {
+        let (tenant, uid) = (scope.tenant().clone(), uid.to_owned());
+        self.engine.peek(move |tx| parts::appointment_of_uid(tx, &tenant, &uid)).await
     }
 
     async fn appointment(&self, scope: Scope<'_>, id: &BookingId) -> Result<Option<Appointment>, StoreError> {
@@ -288,7 +304,7 @@ impl Diary for Store {
     }
 
     async fn take_due(&self, now: Timestamp, lease: SignedDuration, most: u32) -> Result<Vec<(TenantId, IntentId)>, StoreError> {
-        let open = "SELECT EXISTS (SELECT 1 FROM intents WHERE state IN ('open', 'watched') AND lease_until <= ?)";
+        let open = "SELECT EXISTS (SELECT 1 FROM intents WHERE state IN ('open', 'watched', 'undoing') AND lease_until <= ?)";
         if !self.engine.read(move |tx| tx.exists(open, args![ms(now)])).await? {
             return Ok(Vec::new());
         }
@@ -296,7 +312,7 @@ impl Diary for Store {
             .write(Durability::Process, move |tx| {
                 let rows = tx.all(
                     "UPDATE intents SET lease_until = ?1, attempts = attempts + 1
-                     WHERE rowid IN (SELECT rowid FROM intents WHERE state IN ('open', 'watched') AND lease_until <= ?2
+                     WHERE rowid IN (SELECT rowid FROM intents WHERE state IN ('open', 'watched', 'undoing') AND lease_until <= ?2
                                      ORDER BY lease_until LIMIT ?3)
                      RETURNING tenant, id",
                     args![ms(now + lease), ms(now), i64::from(most)],
@@ -389,7 +405,7 @@ fn insert_intent(tx: &mut Tx<'_>, tenant: &TenantId, intent: &Intent) -> Result<
 
 fn open_intent_of(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) -> Result<bool, StoreError> {
     tx.exists(
-        "SELECT EXISTS (SELECT 1 FROM intents WHERE tenant = ? AND appointment = ? AND state = 'open')",
+        "SELECT EXISTS (SELECT 1 FROM intents WHERE tenant = ? AND appointment = ? AND state IN ('open', 'undoing'))",
         args![tenant.as_str(), appointment.as_str()],
     )
 }

@@ -1,11 +1,12 @@
-//! Rows of the diary: holds, appointments, intents.
+//! Rows of the diary: holds, appointments and their parts, intents.
 
-use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Intent, IntentState};
+use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Intent, IntentState, Part, PartState};
 use frontdesk_core::call::Phone;
 use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId};
 use frontdesk_core::ports::StoreError;
 use frontdesk_core::sensitive::Sensitive;
 use frontdesk_core::slot::{Hold, Resource};
+use jiff::SignedDuration;
 
 use crate::engine::Row;
 use crate::rows::Reading;
@@ -24,6 +25,7 @@ pub(crate) fn hold(row: &Row) -> Result<Hold, StoreError> {
         staff: reading.text_or_none("staff")?,
         resource: Resource::from_stored(reading.text("resource")?),
         event_type: reading.number_or_none("event_type")?,
+        parts: reading.parsed_or_none("parts", |text| serde_json::from_str(text).ok())?.unwrap_or_default(),
         start: reading.instant("start_ms")?,
         end: reading.instant("end_ms")?,
         busy: reading.json("busy")?,
@@ -53,6 +55,19 @@ pub(crate) fn appointment(row: &Row) -> Result<Appointment, StoreError> {
         calendar_uid: reading.text_or_none("calendar_uid")?,
         notes: reading.text_or_none("notes")?.map(Sensitive::new),
         created_at: reading.instant("created_at")?,
+    })
+}
+
+pub(crate) fn part(row: &Row) -> Result<Part, StoreError> {
+    let reading = Reading { table: "appointment_parts", row };
+    Ok(Part {
+        index: u32::try_from(reading.number("part")?).map_err(|_| reading.corrupt("part"))?,
+        event_type: reading.number("event_type")?,
+        after: SignedDuration::from_millis(reading.number("after_ms")?),
+        start: reading.instant("start_ms")?,
+        end: reading.instant("end_ms")?,
+        state: reading.parsed("state", PartState::from_stored)?,
+        uid: reading.text_or_none("calendar_uid")?,
     })
 }
 

@@ -52,6 +52,7 @@ pub(super) fn try_hold(
             staff: wish.line.staff.clone(),
             resource: resource.clone(),
             event_type: wish.line.event_type,
+            parts: wish.line.parts_at(wish.start),
             start: wish.start,
             end: wish.end,
             busy: wish.busy.clone(),
@@ -65,8 +66,27 @@ pub(super) fn try_hold(
 }
 
 pub(super) fn insert_hold(tx: &mut Tx<'_>, tenant: &TenantId, hold: &Hold) -> Result<(), StoreError> {
-    tx.run("INSERT INTO holds (tenant, id, call_id, service, staff, resource, event_type, start_ms, end_ms, busy, until_ms, replaces)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", args![tenant.as_str(), hold.id.as_str(), hold.call.as_ref().map(CallId::as_str), &hold.service, &hold.staff, hold.resource.as_str(), hold.event_type, ms(hold.start), ms(hold.end), to_json(&hold.busy)?, ms(hold.until), hold.replaces.as_ref().map(BookingId::as_str)])?;
+    let parts = if hold.parts.is_empty() { None } else { Some(to_json(&hold.parts)?) };
+    tx.run(
+        "INSERT INTO holds (tenant, id, call_id, service, staff, resource, event_type, start_ms, end_ms, busy, until_ms,
+                            replaces, parts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        args![
+            tenant.as_str(),
+            hold.id.as_str(),
+            hold.call.as_ref().map(CallId::as_str),
+            &hold.service,
+            &hold.staff,
+            hold.resource.as_str(),
+            hold.event_type,
+            ms(hold.start),
+            ms(hold.end),
+            to_json(&hold.busy)?,
+            ms(hold.until),
+            hold.replaces.as_ref().map(BookingId::as_str),
+            parts
+        ],
+    )?;
     Ok(())
 }
 

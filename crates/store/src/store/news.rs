@@ -62,6 +62,7 @@ pub(super) fn apply(
         return Ok(Applied::Stale);
     }
     match known {
+        Some(appointment) if has_parts(tx, tenant, &appointment.id)? => of_a_part(tx, tenant, news, &appointment, now),
         Some(appointment) => {
             if let Some(ical) = &news.ical_uid {
                 settle::name_in_calendar(tx, tenant, &appointment.id, ical)?;
@@ -91,6 +92,17 @@ fn find(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<Optio
             row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND calendar_uid = ?", args![tenant, uid])?;
         }
     }
+    for uid in [Some(&news.uid), news.former_uid.as_ref()].into_iter().flatten() {
+        if row.is_none() {
+            row = tx.first(
+                "SELECT appointments.* FROM appointments
+                 JOIN appointment_parts ON appointment_parts.tenant = appointments.tenant
+                  AND appointment_parts.appointment = appointments.id
+                 WHERE appointment_parts.tenant = ? AND appointment_parts.calendar_uid = ?",
+                args![tenant, uid],
+            )?;
+        }
+    }
     if let (None, Some(intent)) = (&row, &news.intent) {
         row = tx.first(
             "SELECT appointments.* FROM appointments
@@ -100,6 +112,59 @@ fn find(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<Optio
         )?;
     }
     row.as_ref().map(diary_rows::appointment).transpose()
+}
+
+fn has_parts(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) -> Result<bool, StoreError> {
+    tx.exists(
+        "SELECT EXISTS (SELECT 1 FROM appointment_parts WHERE tenant = ? AND appointment = ?)",
+        args![tenant.as_str(), appointment.as_str()],
+    )
+}
+
+/// One part of a composite: while an attempt is open it looks for itself. Afterwards a part that people
+/// moved or cancelled alone leaves something that nobody can carry out.
+fn of_a_part(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    news: &CalendarNews,
+    appointment: &Appointment,
+    now: Timestamp,
+) -> Result<Applied, StoreError> {
+    let id = &appointment.id;
+    if let Some(intent) = newest_intent(tx, tenant, id)?.filter(|intent| !intent.state.is_settled()) {
+        return look_now(tx, tenant, &intent, now).map(|()| Applied::Nothing);
+    }
+    if appointment.state != AppointmentState::Booked {
+        return Ok(Applied::Nothing);
+    }
+    let holds = |tx: &mut Tx<'_>, uid: &str| {
+        tx.exists(
+            "SELECT EXISTS (SELECT 1 FROM appointment_parts WHERE tenant = ? AND appointment = ? AND calendar_uid = ?)",
+            args![tenant.as_str(), id.as_str(), uid],
+        )
+    };
+    let is_current = holds(tx, &news.uid)?;
+    match news.kind {
+        NewsKind::Cancelled | NewsKind::Rejected if is_current => {
+            note(tx, tenant, id, "part_cancelled", now)?;
+            Ok(Applied::Contradicts(id.clone()))
+        }
+        NewsKind::Rescheduled if !is_current => {
+            let Some(former) = &news.former_uid else { return Ok(Applied::Nothing) };
+            if !holds(tx, former)? {
+                return Ok(Applied::Nothing);
+            }
+            tx.run(
+                "UPDATE appointment_parts SET calendar_uid = ?, start_ms = COALESCE(?, start_ms), end_ms = COALESCE(?, end_ms),
+                        updated_at = ?
+                 WHERE tenant = ? AND appointment = ? AND calendar_uid = ?",
+                args![&news.uid, news.start.map(ms), news.end.map(ms), ms(now), tenant.as_str(), id.as_str(), former],
+            )?;
+            note(tx, tenant, id, "part_rescheduled", now)?;
+            Ok(Applied::Contradicts(id.clone()))
+        }
+        _ => Ok(Applied::Nothing),
+    }
 }
 
 /// News without our mark that overtakes the answer to our own request: the answer itself will say so.

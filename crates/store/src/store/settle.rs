@@ -25,9 +25,9 @@ pub(super) fn settle(
     // Given to a person, it can still turn out to be done.
     let is_done = matches!(settlement, Settlement::Done { .. });
     match intent.state {
-        IntentState::Open | IntentState::Watched => {}
+        IntentState::Open | IntentState::Watched | IntentState::Undoing => {}
         IntentState::HandedOver if is_done => {}
-        IntentState::Done | IntentState::Refused | IntentState::HandedOver => return Ok(()),
+        IntentState::Done | IntentState::Refused | IntentState::HandedOver | IntentState::CompensationFailed => return Ok(()),
     }
     let appointment = &intent.appointment;
     match settlement {
@@ -51,6 +51,21 @@ pub(super) fn settle(
                 args![ms(*not_before), why, tenant.as_str(), id.as_str()],
             )?;
             Ok(())
+        }
+        Settlement::Undo { until, why } => {
+            // The lease stays with whoever found it out: putting back begins at once.
+            tx.run(
+                "UPDATE intents SET state = ?, watch_until = ?, last_error = ? WHERE tenant = ? AND id = ?",
+                args![IntentState::Undoing.as_str(), ms(*until), why, tenant.as_str(), id.as_str()],
+            )?;
+            match intent.kind {
+                IntentKind::Create => set_state(tx, tenant, appointment, "refused", now),
+                IntentKind::Move { .. } | IntentKind::Cancel { .. } => Ok(()),
+            }
+        }
+        Settlement::CompensationFailed { why } => {
+            close(tx, tenant, id, IntentState::CompensationFailed, None, Some(why), now)?;
+            set_state(tx, tenant, appointment, "needs_person", now)
         }
         Settlement::HandOver { why } => {
             close(tx, tenant, id, IntentState::HandedOver, None, Some(why), now)?;

@@ -3,6 +3,7 @@
 mod claims;
 mod house;
 mod overlap;
+mod parts;
 mod promises;
 mod replicas;
 mod shared;

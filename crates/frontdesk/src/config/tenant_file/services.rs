@@ -10,6 +10,8 @@ use crate::config::reader::Section;
 
 const KEYS: [&str; 7] = ["name", "synonyms", "minutes", "calcom_event_type_id", "buffer_before", "buffer_after", "segments"];
 
+const SEGMENT_KEYS: [&str; 4] = ["name", "minutes", "gap_after", "calcom_event_type_id"];
+
 /// A service and where it stands in the file.
 pub(super) struct Listed<'a> {
     pub(super) at: Section<'a>,
@@ -31,8 +33,20 @@ pub(super) fn read<'a>(root: &Section<'a>) -> Vec<Listed<'a>> {
 /// What only shows together with the people and the calendar.
 pub(super) fn check(services: &[Listed<'_>], staff: &[Staff], calendar: &Calendar) {
     for Listed { at, service } in services.iter().filter(|listed| !listed.service.name.is_empty()) {
-        let of_their_own = staff.iter().any(|person| person.calcom_event_types.contains_key(&service.name));
-        if calendar.is_calcom() && at.field("calcom_event_type_id").is_none() && !of_their_own {
+        let is_own = |person: &&Staff| {
+            person.calcom_event_types.contains_key(&service.name)
+                || service.segments.iter().any(|segment| person.calcom_event_types.contains_key(&segment.key(service)))
+        };
+        let of_their_own = staff.iter().any(|person| is_own(&person));
+        let by_segments = service.segments.iter().any(|segment| segment.calcom_event_type_id.is_some());
+        let sharing = staff.iter().filter(|person| person.services.contains(&service.name) && !is_own(person)).count();
+        if calendar.is_calcom() && by_segments && sharing > 1 {
+            at.refuse(
+                "segments with event types that several people share",
+                "event types of their own, under calcom_event_types, for all but one of them: a customer is not handed around",
+            );
+        }
+        if calendar.is_calcom() && at.field("calcom_event_type_id").is_none() && !by_segments && !of_their_own {
             at.require("calcom_event_type_id", "the Cal.com event type, here or under calcom_event_types of somebody in staff");
         }
         let somebody = staff.is_empty() || staff.iter().any(|person| person.services.contains(&service.name));
@@ -71,7 +85,8 @@ fn service(at: Section<'_>) -> Listed<'_> {
 }
 
 fn segments(at: &Section<'_>) -> Vec<Segment> {
-    let listed = at.sections("segments", &["name", "minutes", "gap_after"]);
+    let listed = at.sections("segments", &SEGMENT_KEYS);
+    refuse_half_typed(at, &listed);
     let last = listed.len().saturating_sub(1);
     let segment = |(index, at): (usize, &Section<'_>)| {
         let gap_after = minutes(at, "gap_after", 0, 480).unwrap_or(0);
@@ -82,9 +97,36 @@ fn segments(at: &Section<'_>) -> Vec<Segment> {
             field.refuse("0, as nothing follows the last segment");
         }
         at.require("minutes", "a whole number from 1 to 480");
-        Segment { name: name(at), minutes: minutes(at, "minutes", 1, 480).unwrap_or(0), gap_after }
+        let calcom_event_type_id = at.whole("calcom_event_type_id", 1..=i64::MAX);
+        Segment { name: name(at), minutes: minutes(at, "minutes", 1, 480).unwrap_or(0), gap_after, calcom_event_type_id }
     };
-    listed.iter().enumerate().filter(|(_, at)| at.is_given()).map(segment).collect()
+    let segments: Vec<Segment> = listed.iter().enumerate().filter(|(_, at)| at.is_given()).map(segment).collect();
+    if segments.len() == listed.len() {
+        for (index, at) in listed.iter().enumerate() {
+            let earlier = segments.iter().take(index).find(|other| {
+                other.calcom_event_type_id.is_some()
+                    && other.calcom_event_type_id == segments[index].calcom_event_type_id
+                    && other.minutes != segments[index].minutes
+            });
+            if let (Some(earlier), Some(field)) = (earlier, at.field("calcom_event_type_id")) {
+                field.refuse(&format!("an event type of {} minutes; that one has {}", segments[index].minutes, earlier.minutes));
+            }
+        }
+    }
+    segments
+}
+
+/// One booking for the whole, or one for each segment: nothing in between, and not both.
+fn refuse_half_typed(at: &Section<'_>, segments: &[Section<'_>]) {
+    if segments.iter().all(|segment| segment.field("calcom_event_type_id").is_none()) {
+        return;
+    }
+    for segment in segments.iter().filter(|segment| segment.is_given()) {
+        segment.require("calcom_event_type_id", "the Cal.com event type of this segment, as other segments have one");
+    }
+    if let Some(field) = at.field("calcom_event_type_id") {
+        field.refuse("no event type for the whole, as its segments have their own");
+    }
 }
 
 /// From the start to the end that the customer sees: as given, or what the segments and the gaps

@@ -387,3 +387,86 @@ fn inline_tables_and_odd_shapes_are_read_or_refused_but_never_break() {
         assert!(!problems.to_string().contains('\u{7}'), "{problems}");
     }
 }
+
+const PERM: &str = "slug = \"a\"\nname = \"A\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n\
+    [calendar]\nkind = \"calcom\"\napi_key = \"cal_x\"\n\
+    [[services]]\nname = \"Perm\"\n\
+    [[services.segments]]\nname = \"Wind\"\nminutes = 50\ngap_after = 15\ncalcom_event_type_id = 301\n\
+    [[services.segments]]\nname = \"Rinse\"\nminutes = 15\ncalcom_event_type_id = 302\n\
+    [[staff]]\nname = \"Jo\"\nservices = [\"Perm\"]\n";
+
+#[test]
+fn segments_may_have_event_types_of_their_own() {
+    use frontdesk_core::slot::Line;
+    let tenant = read(PERM).tenant;
+    let lines = Line::of(&tenant, &tenant.services[0], None);
+    let types: Vec<i64> = lines[0].parts.iter().map(|part| part.event_type).collect();
+    assert_eq!((lines.len(), lines[0].staff.as_deref(), lines[0].event_type, types), (1, Some("Jo"), None, vec![301, 302]));
+    assert_eq!(lines[0].parts[1].after, SignedDuration::from_mins(65));
+
+    let own =
+        "[[staff]]\nname = \"Al\"\nservices = [\"Perm\"]\ncalcom_event_types = { \"Perm/Wind\" = 311, \"Perm/Rinse\" = 312 }\n";
+    let tenant = read(&format!("{PERM}{own}")).tenant;
+    let lines = Line::of(&tenant, &tenant.services[0], Some("Al"));
+    assert_eq!(lines[0].parts.iter().map(|part| part.event_type).collect::<Vec<_>>(), [311, 312]);
+    assert_eq!(lines[0].resources, [frontdesk_core::slot::Resource::staff("Al")]);
+
+    let whole = PERM.replace("calcom_event_type_id = 301\n", "").replace("calcom_event_type_id = 302\n", "");
+    let whole = whole.replace("name = \"Perm\"\n", "name = \"Perm\"\ncalcom_event_type_id = 300\n");
+    let tenant = read(&whole).tenant;
+    let lines = Line::of(&tenant, &tenant.services[0], None);
+    assert_eq!((lines[0].event_type, lines[0].parts.len()), (Some(300), 0));
+}
+
+#[test]
+fn event_types_of_segments_that_do_not_add_up_are_told_all_at_once() {
+    for (from, to, problem) in [
+        (
+            "calcom_event_type_id = 302\n",
+            "",
+            "services[0].segments[1].calcom_event_type_id: found nothing, expected the Cal.com event type of this segment, as other segments have one",
+        ),
+        (
+            "name = \"Perm\"\n",
+            "name = \"Perm\"\ncalcom_event_type_id = 300\n",
+            "services[0].calcom_event_type_id: found 300, expected no event type for the whole, as its segments have their own",
+        ),
+        (
+            "calcom_event_type_id = 302",
+            "calcom_event_type_id = 301",
+            "services[0].segments[1].calcom_event_type_id: found 301, expected an event type of 15 minutes; that one has 50",
+        ),
+        (
+            "calcom_event_type_id = 302",
+            "calcom_event_type_id = 0",
+            "services[0].segments[1].calcom_event_type_id: found 0, expected a whole number, at least 1",
+        ),
+        (
+            "[[staff]]",
+            "[[staff]]\nname = \"Al\"\nservices = [\"Perm\"]\n[[staff]]",
+            "services[0]: found segments with event types that several people share, expected event types of their own, under calcom_event_types, for all but one of them: a customer is not handed around",
+        ),
+        (
+            "services = [\"Perm\"]\n",
+            "services = [\"Perm\"]\ncalcom_event_types = { \"Perm/Wind\" = 311 }\n",
+            "staff[0].calcom_event_types: found a table, expected \"Perm/Rinse\" as well, as other segments have one",
+        ),
+        (
+            "services = [\"Perm\"]\n",
+            "services = [\"Perm\"]\ncalcom_event_types = { \"Perm\" = 310, \"Perm/Wind\" = 311, \"Perm/Rinse\" = 312 }\n",
+            "staff[0].calcom_event_types: found a table, expected an event type for \"Perm\" or for its segments, not both",
+        ),
+        (
+            "services = [\"Perm\"]\n",
+            "services = [\"Perm\"]\ncalcom_event_types = { \"Perm/Wind\" = 311, \"Perm/Rinse\" = 311 }\n",
+            "staff[0].calcom_event_types: found a table, expected different event types for \"Perm/Wind\" and \"Perm/Rinse\", which are not of one length",
+        ),
+        (
+            "services = [\"Perm\"]\n",
+            "services = [\"Perm\"]\ncalcom_event_types = { \"Perm/Wand\" = 311 }\n",
+            "staff[0].calcom_event_types.\"Perm/Wand\": found 311, expected an event type for one of this person's services \"Perm\" (did you mean \"Perm/Wind\"?)",
+        ),
+    ] {
+        assert_eq!(broken(PERM, from, to), [problem]);
+    }
+}
