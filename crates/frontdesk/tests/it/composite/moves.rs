@@ -6,20 +6,25 @@ use frontdesk_testkit::calcom::{ErrorAnswer, ErrorShape, Fault, FaultKind, Route
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{AT_TEN, ask_for_a_perm, at, at_ten, intents, salon, settle, standing, starts, state_of, ten_is_free};
+use super::{AT_TEN, PATIENT, ask_for_a_perm, at, at_ten, intents, salon, settle, standing, starts, state_of, ten_is_free};
 use crate::house::{ANNA, House};
 
 fn broken() -> FaultKind {
     FaultKind::Status(ErrorAnswer::new(500, ErrorShape::C))
 }
 
+/// Long enough for the booking that comes first; silence lasts longer than anybody waits.
+fn patience(kind: &FaultKind) -> Duration {
+    if matches!(kind, FaultKind::Hang | FaultKind::StoreThenHang) { Duration::from_secs(3) } else { PATIENT }
+}
+
 /// Where the parts stand when the whole is moved to three in the afternoon.
-fn at_three() -> Vec<Timestamp> {
+pub(super) fn at_three() -> Vec<Timestamp> {
     at_ten().into_iter().map(|start| start + SignedDuration::from_hours(5)).collect()
 }
 
 /// Anna has a perm at ten and asks for three; the answer to her yes is what comes back of `ready`.
-async fn ask_to_move(house: &House, ready: impl FnOnce()) -> (Value, Value) {
+pub(super) async fn ask_to_move(house: &House, ready: impl FnOnce()) -> (Value, Value) {
     let booked = ask_for_a_perm(house).await;
     assert_eq!(booked["status"], "booked", "{booked}");
     let call = house.call("salon", "c1", ANNA);
@@ -32,7 +37,7 @@ async fn ask_to_move(house: &House, ready: impl FnOnce()) -> (Value, Value) {
 
 #[tokio::test]
 async fn a_move_moves_all_parts_and_a_cancellation_cancels_all() {
-    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let (house, calendar) = salon(PATIENT).await;
     let (id, moved) = ask_to_move(&house, || {}).await;
     assert_eq!((&moved["status"], &moved["booking_id"]), (&json!("rescheduled"), &id), "{moved}");
     assert_eq!(starts(&calendar), at_three());
@@ -46,7 +51,7 @@ async fn a_move_moves_all_parts_and_a_cancellation_cancels_all() {
 
 #[tokio::test]
 async fn a_move_that_is_refused_half_way_leaves_all_parts_at_the_old_time() {
-    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let (house, calendar) = salon(PATIENT).await;
     let in_the_way = at_three()[2];
     let (id, answer) = ask_to_move(&house, || calendar.add_busy(7, in_the_way, in_the_way + SignedDuration::from_mins(5))).await;
     assert_eq!(answer["status"], "taken", "{answer}");
@@ -71,7 +76,7 @@ async fn whatever_befalls_a_move_ends_with_all_parts_at_one_time() {
         ("stored, then broken off", FaultKind::StoreThenDrop),
         ("stored, then silence", FaultKind::StoreThenHang),
     ] {
-        let (house, calendar) = salon(Duration::from_millis(1500)).await;
+        let (house, calendar) = salon(patience(&kind)).await;
         let (id, answer) = ask_to_move(&house, || calendar.fault(Fault::on(Route::Reschedule, kind).after(2))).await;
         assert!(["rescheduled", "pending"].contains(&answer["status"].as_str().unwrap_or("")), "{what}: {answer}");
         settle(&house).await;
@@ -84,7 +89,7 @@ async fn whatever_befalls_a_move_ends_with_all_parts_at_one_time() {
 
 #[tokio::test]
 async fn moving_back_that_fails_for_a_while_is_pending_and_finished_by_itself() {
-    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let (house, calendar) = salon(PATIENT).await;
     let in_the_way = at_three()[2];
     let (id, answer) = ask_to_move(&house, || {
         calendar.add_busy(7, in_the_way, in_the_way + SignedDuration::from_mins(5));
@@ -104,7 +109,7 @@ async fn moving_back_that_fails_for_a_while_is_pending_and_finished_by_itself() 
 
 #[tokio::test]
 async fn moving_back_that_fails_for_good_is_loud_and_a_persons() {
-    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let (house, calendar) = salon(PATIENT).await;
     let three = at_three();
     let (id, _) = ask_to_move(&house, || {
         calendar.add_busy(7, three[2], three[2] + SignedDuration::from_mins(5));
@@ -127,7 +132,7 @@ async fn moving_back_that_fails_for_good_is_loud_and_a_persons() {
 #[tokio::test]
 async fn a_cancellation_that_stops_half_way_goes_on_by_itself() {
     for kind in [broken(), FaultKind::Hang, FaultKind::StoreThenDrop, FaultKind::StoreThenHang] {
-        let (house, calendar) = salon(Duration::from_millis(400)).await;
+        let (house, calendar) = salon(patience(&kind)).await;
         let booked = ask_for_a_perm(&house).await;
         assert_eq!(booked["status"], "booked", "{booked}");
         let what = format!("{kind:?}");
@@ -146,7 +151,7 @@ async fn a_cancellation_that_stops_half_way_goes_on_by_itself() {
 
 #[tokio::test]
 async fn a_cancellation_that_is_refused_for_one_part_for_good_is_loud() {
-    let (house, calendar) = salon(Duration::from_secs(6)).await;
+    let (house, calendar) = salon(PATIENT).await;
     let booked = ask_for_a_perm(&house).await;
     calendar.fault(Fault::on(Route::Cancel, broken()).after(2).standing());
     let answer = house.call("salon", "c1", ANNA).say("cancel_appointment", json!({"confirm": true})).await;
