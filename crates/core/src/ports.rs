@@ -11,6 +11,7 @@ use crate::booking::{Appointment, Attendee, Callback, CallbackState, Intent};
 use crate::call::{CallContext, CallState, Memory, Phone};
 use crate::deadline::Deadline;
 pub use crate::journal::{Exchange, Journal, NoJournal, Told};
+pub use crate::outbox::Outbox;
 
 use crate::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
 use crate::sensitive::Sensitive;
