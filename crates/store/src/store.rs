@@ -8,6 +8,7 @@ pub(crate) mod diary_rows;
 pub(crate) mod exchanges;
 pub(crate) mod holds;
 pub(crate) mod operations;
+pub(crate) mod outbox;
 pub(crate) mod schema;
 pub(crate) mod settle;
 pub(crate) mod tenants;

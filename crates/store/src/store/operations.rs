@@ -302,7 +302,7 @@ impl Store {
     }
 }
 
-fn audit(tx: &mut Tx<'_>, row: &AuditRow) -> Result<(), StoreError> {
+pub(super) fn audit(tx: &mut Tx<'_>, row: &AuditRow) -> Result<(), StoreError> {
     tx.run(
         "INSERT INTO audit (at, who, what, tenant, was, now, until_ms, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         args![ms(row.at), &row.who, &row.what, &row.tenant, &row.was, &row.now, row.until.map(ms), &row.why],

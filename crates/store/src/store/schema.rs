@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "operations", include_str!("../../migrations/sqlite/0002_operations.sql")),
     (3, "exchanges", include_str!("../../migrations/sqlite/0003_exchanges.sql")),
     (4, "quicker_holds", include_str!("../../migrations/sqlite/0004_quicker_holds.sql")),
+    (6, "outbox", include_str!("../../migrations/sqlite/0006_outbox.sql")),
 ];
 
 #[derive(Debug, thiserror::Error)]
