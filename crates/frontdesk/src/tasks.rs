@@ -1,5 +1,6 @@
 //! What runs without being asked: taking up what others changed, settling what calendars left open,
-//! looking after the shared state, telling operators how this gateway stands.
+//! looking after the shared state, delivering what is in the outbox, telling operators how this gateway
+//! stands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::courier::Courier;
 use crate::operations::{SNAPSHOT, describe};
 use crate::wiring::House;
 
@@ -24,6 +26,10 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 const EXCHANGES_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Open intents are looked for this often.
 const SETTLE_EVERY: Duration = Duration::from_millis(1000);
+/// The outbox is looked at this often.
+const DELIVER_EVERY: Duration = Duration::from_millis(1000);
+/// How long what was delivered is remembered.
+const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How old what operators see of this gateway may be.
 const DESCRIBE_EVERY: Duration = Duration::from_millis(1000);
 /// A description that did not change is renewed after so many rounds, to show that the gateway lives.
@@ -70,9 +76,13 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let (desk, store) = (house.desk.clone(), house.store.clone());
     tasks.spawn(every(FORGET_EVERY, stop.clone(), move || {
         let (store, before) = (store.clone(), desk.now() - EXCHANGES_KEPT);
+        let delivered_before = desk.now() - DELIVERIES_KEPT;
         async move {
             if let Err(error) = store.forget_exchanges(before).await {
                 tracing::error!(error = error.with_causes(), "old exchanges could not be let go");
+            }
+            if let Err(error) = store.forget_outbox(delivered_before).await {
+                tracing::error!(error = error.with_causes(), "old deliveries could not be let go");
             }
         }
     }));
@@ -81,6 +91,7 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
         let state = Arc::clone(&state);
         async move { state.tend().await }
     }));
+    tasks.spawn(deliver(Arc::clone(&house.courier), stop.clone()));
     tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), describer(house)));
     let desk = house.desk.clone();
     tasks.spawn(every(SETTLE_EVERY, stop, move || {
@@ -94,6 +105,30 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
         }
     }));
     tasks
+}
+
+/// Works on the outbox. What was taken runs beside the next rounds: a receiver that is slow is waited for by
+/// nobody else. What runs when the gateway stops comes up again when its lease is over.
+async fn deliver(courier: Arc<Courier>, mut stop: watch::Receiver<bool>) {
+    let mut running = JoinSet::new();
+    let mut ticks = interval(DELIVER_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = async { let _ = stop.wait_for(|stop| *stop).await; } => return,
+        }
+        while running.try_join_next().is_some() {}
+        match courier.take().await {
+            Ok(taken) => {
+                for row in taken {
+                    let courier = Arc::clone(&courier);
+                    running.spawn(async move { courier.carry(row).await });
+                }
+            }
+            Err(error) => tracing::error!(channel = "outbox", error = error.with_causes(), "the outbox could not be read"),
+        }
+    }
 }
 
 /// Tells the store how this gateway stands, where that changed or has not been said for a while.

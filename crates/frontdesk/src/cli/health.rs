@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use frontdesk_core::outbox::Outbox as _;
 use serde_json::json;
 
 use super::{CommandError, Context, chain};
 use crate::config::deployment::StoreUrl;
+use crate::house::outbox_check;
 use crate::wiring::{World, open_store};
 
 #[derive(Debug, clap::Args)]
@@ -38,6 +40,10 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
                                 findings.push(("store", "healthy", format!("the store answers; tenants: {}", tenants.len())))
                             }
                             Err(error) => findings.push(("store", "unhealthy", chain(&error))),
+                        }
+                        if let Ok(standing) = store.outbox_standing(World::real().clock.now()).await {
+                            let (name, state, text) = outbox_check(&standing);
+                            findings.push((name, state.as_str(), text));
                         }
                         store.close().await;
                     }

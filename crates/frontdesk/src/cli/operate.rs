@@ -12,11 +12,10 @@ use frontdesk_store::{Command as ForAll, Store};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{CommandError, Context};
+use super::{CommandError, Context, who};
 use crate::config::deployment::{DeploymentConfig, StateUrl};
 use crate::config::durations::parse_duration;
 use crate::operations::{SNAPSHOT, obey};
-use crate::system;
 use crate::wiring::{World, open_state, open_store};
 
 #[derive(Debug, Subcommand)]
@@ -78,14 +77,9 @@ impl<'c> Desk<'c> {
         Ok(Self { config, store, world, context })
     }
 
-    fn who() -> String {
-        let user = system::env("SUDO_USER").or_else(|| system::env("USER")).unwrap_or_else(|| "unknown".to_owned());
-        format!("cli:{}", user.chars().filter(|letter| !letter.is_control()).take(60).collect::<String>())
-    }
-
     /// Every gateway does it; where the state is shared it is done here as well, should none be running.
     async fn tell_all(&mut self, command: &ForAll) -> Result<(), CommandError> {
-        self.store.command(command, &Self::who(), self.world.clock.now()).await?;
+        self.store.command(command, &who(), self.world.clock.now()).await?;
         match &self.config.state {
             StateUrl::Memory => {
                 if let ForAll::ResetLimit(key) = command {
@@ -197,7 +191,7 @@ async fn set_feature(
         }
     };
     let switch = Switch { protection, tenant, mode, until };
-    let was = desk.store.set_feature(&switch, &Desk::who(), why, now).await?;
+    let was = desk.store.set_feature(&switch, &who(), why, now).await?;
     let was = was.map_or("not switched", Mode::as_str);
     let scope = switch.tenant.as_ref().map_or(String::new(), |tenant| format!(" for {tenant}"));
     let for_a_while = until.map_or(String::new(), |until| format!(" until {until}"));
