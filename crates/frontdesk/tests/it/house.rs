@@ -90,11 +90,7 @@ impl House {
         configure: impl FnOnce(&mut DeploymentConfig),
     ) -> Self {
         let world = World { clock: clock.clone(), dice: Arc::new(dice) };
-        let mut config = DeploymentConfig {
-            store: StoreUrl::Sqlite(folder.join("frontdesk.db")),
-            master_key: SecretSource::File(folder.join("master.key")),
-            ..DeploymentConfig::default()
-        };
+        let mut config = config_in(&folder);
         configure(&mut config);
         let inner = wiring::build(&config, &world).await.expect("a house");
         Self { app: frontdesk_http::app(inner.edge.clone()), inner, clock, folder, rest_keys }
@@ -119,6 +115,19 @@ impl House {
             }
         }
         self.inner.refresh().await.expect("refreshed");
+    }
+
+    /// Another gateway on the same store and the same clock.
+    pub(crate) async fn beside(&self, configure: impl FnOnce(&mut DeploymentConfig)) -> wiring::House {
+        let world = World { clock: self.clock.clone(), dice: Arc::new(CountingDice::from(1 << 41)) };
+        let mut config = config_in(&self.folder);
+        configure(&mut config);
+        wiring::build(&config, &world).await.expect("a house")
+    }
+
+    /// Works on the outbox until nothing is due.
+    pub(crate) async fn deliver(&self) {
+        while self.inner.deliver().await.expect("delivered") > 0 {}
     }
 
     pub(crate) fn rest_key(&self, tenant: &str) -> &str {
@@ -197,6 +206,14 @@ impl House {
         let (status, list) = self.rest(tenant, "GET", "/api/v1/callbacks?open=true", Value::Null).await;
         assert_eq!(status, StatusCode::OK, "{list}");
         list["items"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+fn config_in(folder: &std::path::Path) -> DeploymentConfig {
+    DeploymentConfig {
+        store: StoreUrl::Sqlite(folder.join("frontdesk.db")),
+        master_key: SecretSource::File(folder.join("master.key")),
+        ..DeploymentConfig::default()
     }
 }
 

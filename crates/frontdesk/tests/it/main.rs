@@ -10,5 +10,6 @@ mod events;
 mod house;
 mod isolation;
 mod leaks;
+mod outbox;
 mod protections;
 mod tidy;
