@@ -107,8 +107,9 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     tasks
 }
 
-/// Works on the outbox. What was taken runs beside the next rounds: a receiver that is slow is waited for by
-/// nobody else. What runs when the gateway stops comes up again when its lease is over.
+/// Works on the outbox, every second and whenever a delivery has ended: what it made room for, or what
+/// waited behind it, comes at once. A receiver that is slow is waited for by nobody else. When the gateway
+/// stops, what runs may end; what does not comes up again when its lease is over.
 async fn deliver(courier: Arc<Courier>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     let mut ticks = interval(DELIVER_EVERY);
@@ -116,7 +117,8 @@ async fn deliver(courier: Arc<Courier>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = async { let _ = stop.wait_for(|stop| *stop).await; } => return,
+            Some(_) = running.join_next() => {}
+            () = async { let _ = stop.wait_for(|stop| *stop).await; } => break,
         }
         while running.try_join_next().is_some() {}
         match courier.take().await {
@@ -129,6 +131,7 @@ async fn deliver(courier: Arc<Courier>, mut stop: watch::Receiver<bool>) {
             Err(error) => tracing::error!(channel = "outbox", error = error.with_causes(), "the outbox could not be read"),
         }
     }
+    while running.join_next().await.is_some() {}
 }
 
 /// Tells the store how this gateway stands, where that changed or has not been said for a while.

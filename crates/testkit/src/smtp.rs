@@ -274,7 +274,7 @@ fn words(text: &str) -> String {
     let mut rest = text;
     while let Some((before, tail)) = rest.split_once("=?utf-8?") {
         // White space between two encoded words is none.
-        if !(before.trim().is_empty() && !out.is_empty()) {
+        if out.is_empty() || !before.trim().is_empty() {
             out.extend_from_slice(before.as_bytes());
         }
         let Some((word, after)) = tail.split_once("?=").filter(|(word, _)| word.len() > 2) else { break };
