@@ -45,6 +45,12 @@ impl Phone {
     }
 }
 
+/// Reads the plans of all countries, which takes its time and is needed by the first number that is not in
+/// form and by the first booking.
+pub fn load_numbering_plans() {
+    let _ = phonenumber::parse(None, "+49 30 111111").map(|number| number.is_valid());
+}
+
 /// Whether `text` is in E.164 form as it stands, as carriers send it: where no 0 follows the country code
 /// there is no national prefix that a careful reading would drop. Country codes after ITU-T E.164, list
 /// of assigned codes.

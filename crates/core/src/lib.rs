@@ -3,7 +3,8 @@
 //! Reading order: [`ids`] and [`sensitive`] are the small words; [`tenant`] is who is asking;
 //! [`call`] is the conversation; [`slot`] and [`booking`] are what is given away; [`speech`] is what
 //! callers say and [`reply`] what they hear; [`ports`] is what the desk needs of the world; [`desk`]
-//! holds the use cases, one file each; [`outcome`] is everything a use case may end in. The decisions of
+//! holds the use cases, one file each; [`outcome`] is everything a use case may end in; [`outbox`] is what
+//! others hear of it and [`message`] in which words. The decisions of
 //! the protections are functions of state and time: [`window`], [`breaker`], [`limits`], [`protection`].
 //!
 //! **Architecture invariant:** this crate performs no I/O. It names no HTTP framework, no SQL and no
@@ -18,10 +19,13 @@ pub mod deadline;
 pub mod desk;
 pub mod holidays;
 pub mod hours;
+pub mod ics;
 pub mod ids;
 pub mod journal;
 pub mod limits;
+pub mod message;
 pub mod meter;
+pub mod outbox;
 pub mod outcome;
 mod part;
 pub mod policy;

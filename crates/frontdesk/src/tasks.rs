@@ -1,5 +1,6 @@
 //! What runs without being asked: taking up what others changed, settling what calendars left open,
-//! looking after the shared state, telling operators how this gateway stands.
+//! looking after the shared state, delivering what is in the outbox, telling operators how this gateway
+//! stands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::courier::Courier;
 use crate::operations::{SNAPSHOT, describe};
 use crate::wiring::House;
 
@@ -25,6 +27,10 @@ const WRITE_EVERY: Duration = Duration::from_millis(500);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// Open intents are looked for this often.
 const SETTLE_EVERY: Duration = Duration::from_millis(1000);
+/// The outbox is looked at this often.
+const DELIVER_EVERY: Duration = Duration::from_millis(1000);
+/// How long what was delivered is remembered.
+const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How old what operators see of this gateway may be.
 const DESCRIBE_EVERY: Duration = Duration::from_millis(1000);
 /// A description that did not change is renewed after so many rounds, to show that the gateway lives.
@@ -37,6 +43,8 @@ const LONGEST_CALL: SignedDuration = SignedDuration::from_hours(2);
 /// The background work; it ends when `stop` says so.
 pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    // The first booking does not wait for them.
+    tasks.spawn_blocking(frontdesk_core::call::load_numbering_plans);
     let (desk, store) = (house.desk.clone(), house.store.clone());
     tasks.spawn(every(CLOSE_EVERY, stop.clone(), move || {
         let (store, desk) = (store.clone(), desk.clone());
@@ -71,9 +79,13 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let (desk, store, retention) = (house.desk.clone(), house.store.clone(), house.retention);
     tasks.spawn(every(FORGET_EVERY, stop.clone(), move || {
         let (store, now) = (store.clone(), desk.now());
+        let delivered_before = now - DELIVERIES_KEPT;
         async move {
             if let Err(error) = store.forget_old(&retention, now).await {
                 tracing::error!(error = error.with_causes(), "what is over could not be let go");
+            }
+            if let Err(error) = store.forget_outbox(delivered_before).await {
+                tracing::error!(error = error.with_causes(), "old deliveries could not be let go");
             }
         }
     }));
@@ -82,6 +94,7 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
         let state = Arc::clone(&state);
         async move { state.tend().await }
     }));
+    tasks.spawn(deliver(Arc::clone(&house.courier), stop.clone()));
     tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), describer(house)));
     let desk = house.desk.clone();
     tasks.spawn(every(SETTLE_EVERY, stop, move || {
@@ -119,6 +132,33 @@ pub(crate) fn tell(round: &Round) {
     for Torn { tenant, booking, intent, why } in &round.torn {
         tracing::error!(critical = true, %tenant, %booking, %intent, "compensation failed: {why}");
     }
+}
+
+/// Works on the outbox, every second and whenever a delivery has ended: what it made room for, or what
+/// waited behind it, comes at once. A receiver that is slow is waited for by nobody else. When the gateway
+/// stops, what runs may end; what does not comes up again when its lease is over.
+async fn deliver(courier: Arc<Courier>, mut stop: watch::Receiver<bool>) {
+    let mut running = JoinSet::new();
+    let mut ticks = interval(DELIVER_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Some(_) = running.join_next() => {}
+            () = async { let _ = stop.wait_for(|stop| *stop).await; } => break,
+        }
+        while running.try_join_next().is_some() {}
+        match courier.take().await {
+            Ok(taken) => {
+                for row in taken {
+                    let courier = Arc::clone(&courier);
+                    running.spawn(async move { courier.carry(row).await });
+                }
+            }
+            Err(error) => tracing::error!(channel = "outbox", error = error.with_causes(), "the outbox could not be read"),
+        }
+    }
+    while running.join_next().await.is_some() {}
 }
 
 /// Tells the store how this gateway stands, where that changed or has not been said for a while.

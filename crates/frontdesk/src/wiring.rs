@@ -13,7 +13,7 @@ use frontdesk_core::protection::Switches;
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{MemoryState, SharedState};
-use frontdesk_http::{AdminKey, Edge, EdgeParts, Settings, Trusts};
+use frontdesk_http::{AdminKey, Edge, EdgeParts, Recognition, Settings, Trusts};
 use frontdesk_store::{
     MasterKey, Metered, Place, RedisClock, RedisOpenError, RedisState, Retention, Store, StoreSettings, VaultError,
 };
@@ -22,6 +22,7 @@ use jiff::SignedDuration;
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::{Resolved, SecretSource};
+use crate::courier::{self, Courier, Mail, Targets, Webhook};
 use crate::house::HouseHealth;
 use crate::journal::StoredJournal;
 use crate::news::News;
@@ -55,6 +56,9 @@ pub enum WiringError {
     /// The outgoing HTTP client.
     #[error("failed to make the calendar client: {0}")]
     Calendar(String),
+    /// The client of webhooks.
+    #[error("failed to make the webhook client: {0}")]
+    Webhook(String),
 }
 
 impl From<Problem> for WiringError {
@@ -92,6 +96,7 @@ pub struct House {
     /// How the protections stand.
     pub switches: Arc<Switches>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) courier: Arc<Courier>,
     pub(crate) journal: Arc<StoredJournal>,
     pub(crate) rules: Rules,
     pub(crate) news: Arc<News>,
@@ -167,6 +172,31 @@ impl House {
         crate::tasks::tell(&round);
         Ok(round.taken)
     }
+
+    /// Works on the outbox now, one round; returns how many rows were worked on.
+    pub async fn deliver(&self) -> Result<usize, StoreError> {
+        self.courier.round().await
+    }
+}
+
+/// What sends mail, if the configuration says how.
+fn open_mail(config: &DeploymentConfig) -> Result<Option<Mail>, WiringError> {
+    let Some(smtp) = &config.smtp else { return Ok(None) };
+    let url = match smtp.url.resolve("smtp.url", &system::env, &system::read)? {
+        Resolved::Value(url) => url,
+        Resolved::Unset { warning } => {
+            tracing::warn!(warning, "no mail is sent");
+            return Ok(None);
+        }
+    };
+    let mail = Mail::open(&url, smtp.from.as_ref()).map_err(|error| Problem {
+        file: "frontdesk.toml".to_owned(),
+        line: None,
+        path: "smtp".to_owned(),
+        found: smtp.url.to_string(),
+        expected: error.to_string(),
+    })?;
+    Ok(Some(mail))
 }
 
 /// Where the store is that the configuration names.
@@ -268,6 +298,23 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         switches: Arc::clone(&switches),
         budgets: Budgets { inbound: deadlines.inbound, check: deadlines.check, write: deadlines.write },
     });
+    let mail = open_mail(config)?;
+    if mail.is_none() {
+        for tenant in Recognition::tenants(&*tenants).iter().filter(|tenant| !tenant.notify.email.is_empty()) {
+            tracing::warn!(tenant = tenant.slug.as_str(), "{}", courier::WITHOUT_MAIL);
+        }
+    }
+    let targets = Targets::new(&config.private_targets);
+    let courier = Arc::new(Courier::new(courier::Parts {
+        outbox: Arc::new(store.clone()),
+        diary: Arc::new(store.clone()),
+        callbacks: Arc::new(store.clone()),
+        directory: tenants.clone(),
+        clock: Arc::clone(&world.clock),
+        dice: Arc::clone(&world.dice),
+        webhook: Webhook::open(store.clone(), targets).map_err(|error| WiringError::Webhook(error.to_string()))?,
+        mail,
+    }));
     let mut admin_keys = Vec::new();
     for (name, source) in config.server.administrators() {
         match source.resolve("server.admin_key", &system::env, &system::read)? {
@@ -285,6 +332,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         callbacks: shared.clone(),
         diary: shared.clone(),
         claims: shared,
+        outbox: Arc::new(store.clone()),
         health: Arc::new(HouseHealth::new(store.clone(), Arc::clone(&state.shared), Arc::clone(&world.clock))),
         operations: Arc::new(HouseOperations {
             store: store.clone(),
@@ -314,6 +362,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         state,
         switches,
         gate,
+        courier,
         journal,
         rules,
         news: Arc::new(news),

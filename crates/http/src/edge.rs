@@ -9,7 +9,7 @@ use frontdesk_core::desk::Desk;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::limits::Gate;
 use frontdesk_core::policy::HoursRule;
-use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, Exchange, StoreError};
+use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, Exchange, Outbox, StoreError};
 use frontdesk_core::protection::{Mode, Protection, Switch, Switches};
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
@@ -204,6 +204,8 @@ pub struct EdgeParts {
     pub diary: Arc<dyn Diary>,
     /// Idempotency keys.
     pub claims: Arc<dyn Claims>,
+    /// What others are told, for operators.
+    pub outbox: Arc<dyn Outbox>,
     /// Health.
     pub health: Arc<dyn Health>,
     /// What operators see and do.

@@ -26,6 +26,7 @@ mod routes;
 pub use edge::{
     AdminKey, Done, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Operations, Recognition, Settings, Trusts,
 };
+pub use operations::outbox_row;
 pub use peer::Peer;
 pub use problem::errors_page;
 pub use retell::signature::{Signed, sign, verify};

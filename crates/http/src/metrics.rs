@@ -86,6 +86,9 @@ pub(crate) struct Metrics {
     alone: Counter,
     away: Gauge,
     resident: Gauge,
+    outbox_waiting: Gauge,
+    outbox_dead: Gauge,
+    outbox_oldest: Gauge,
     tenants: Mutex<HashSet<TenantId>>,
 }
 
@@ -115,6 +118,9 @@ impl Metrics {
             alone: Counter::default(),
             away: Gauge::default(),
             resident: Gauge::default(),
+            outbox_waiting: Gauge::default(),
+            outbox_dead: Gauge::default(),
+            outbox_oldest: Gauge::default(),
             tenants: Mutex::default(),
         };
         metrics.register(parts);
@@ -137,6 +143,10 @@ impl Metrics {
         registry.register("decided_alone", "Decisions made while the shared state was away", self.alone.clone());
         registry.register("shared_state_away", "1 while the shared state does not answer", self.away.clone());
         registry.register_with_unit("process_resident_memory", "Memory of the process", Unit::Bytes, self.resident.clone());
+        registry.register("outbox_waiting", "Deliveries that wait", self.outbox_waiting.clone());
+        registry.register("outbox_dead", "Deliveries that were given up", self.outbox_dead.clone());
+        let oldest = "How long the oldest delivery has been waiting";
+        registry.register_with_unit("outbox_oldest_waiting", oldest, seconds(), self.outbox_oldest.clone());
         let build = Family::<Vec<(String, String)>, Gauge>::default();
         let facts = [("version", parts.settings.version), ("build", parts.settings.build)];
         build.get_or_create(&facts.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()).set(1);
@@ -203,6 +213,14 @@ impl Metrics {
         self.away.set(i64::from(away));
         raise(&self.alone, alone);
         raise(&self.abuses, parts.gate.refusals().1);
+        let now = parts.clock.now();
+        // A store that does not answer keeps the last figures; health says that it is away.
+        if let Ok(standing) = parts.outbox.outbox_standing(now).await {
+            let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+            self.outbox_waiting.set(whole(standing.waiting));
+            self.outbox_dead.set(whole(standing.dead));
+            self.outbox_oldest.set(standing.oldest.map_or(0, |at| now.duration_since(at).as_secs().max(0)));
+        }
         self.resident.set(i64::try_from(parts.operations.resident_bytes()).unwrap_or(i64::MAX));
     }
 }

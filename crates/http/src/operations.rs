@@ -1,15 +1,17 @@
 //! What operators switch and reset while the gateway runs, and who did what.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::limits::{Class, Limits};
+use frontdesk_core::outbox::{OutboxFilter, OutboxRow, Revival, RowState};
 use frontdesk_core::protection::{Mode, Protection, Switch};
 use frontdesk_core::shared::BreakerRow;
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::admin::{admitted, exchange, items};
@@ -33,6 +35,8 @@ pub(crate) fn router() -> Router<Edge> {
         .route("/api/admin/limits", get(limits))
         .route("/api/admin/limits/reset", post(reset_limit))
         .route("/api/admin/audit", get(audit))
+        .route("/api/admin/outbox", get(outbox))
+        .route("/api/admin/outbox/{id}/retry", post(retry))
         .route("/api/admin/exchanges/{request_id}", get(exchanges))
 }
 
@@ -178,6 +182,59 @@ async fn exchanges(State(edge): State<Edge>, headers: HeaderMap, Path(request): 
 async fn audit(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Problem> {
     admitted(&edge, &headers).await?;
     Ok(items(edge.operations.audit(200).await?.iter().map(done).collect()))
+}
+
+/// `?tenant=salon&state=dead`.
+#[derive(Debug, Default, Deserialize)]
+struct OutboxQuery {
+    tenant: Option<String>,
+    state: Option<String>,
+}
+
+async fn outbox(State(edge): State<Edge>, headers: HeaderMap, Query(query): Query<OutboxQuery>) -> Result<Response, Problem> {
+    admitted(&edge, &headers).await?;
+    let tenant = match &query.tenant {
+        Some(slug) => Some(find_tenant(&edge, slug).ok_or_else(Problem::not_found)?.slug.clone()),
+        None => None,
+    };
+    let state = match &query.state {
+        Some(word) => {
+            let wrong = || Problem::invalid(vec![("/state".to_owned(), "must be waiting, done, dead or superseded".to_owned())]);
+            Some(RowState::parse(word).ok_or_else(wrong)?)
+        }
+        None => None,
+    };
+    let filter = OutboxFilter { tenant, state, limit: 200 };
+    Ok(items(edge.outbox.outbox(&filter).await?.iter().map(outbox_row).collect()))
+}
+
+/// A row of the outbox as operators see it: it holds nobody's data.
+pub fn outbox_row(it: &OutboxRow) -> Value {
+    json!({
+        "id": it.row.id,
+        "tenant": it.row.tenant,
+        "event": it.row.event.as_str(),
+        "channel": it.row.channel.as_str(),
+        "to": it.row.target,
+        "about": it.row.ordering,
+        "key": it.row.key,
+        "state": it.state.as_str(),
+        "attempts": it.row.attempts,
+        "created_at": it.row.created_at.to_string(),
+        "not_before": it.not_before.to_string(),
+        "done_at": it.done_at.map(|at| at.to_string()),
+        "last_error": it.last_error,
+    })
+}
+
+/// `POST`: a dead delivery is tried again, at once and from the first attempt.
+async fn retry(State(edge): State<Edge>, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, Problem> {
+    let who = admitted(&edge, &headers).await?.name.clone();
+    let id: i64 = id.parse().map_err(|_| Problem::not_found())?;
+    match edge.outbox.revive(&Revival::One(id), &who, edge.clock.now()).await? {
+        0 => Err(Problem::not_found()),
+        _ => Ok(Json(json!({ "id": id, "state": RowState::Waiting.as_str() })).into_response()),
+    }
 }
 
 fn done(row: &Done) -> Value {

@@ -9,6 +9,7 @@ pub(crate) mod exchanges;
 pub(crate) mod holds;
 pub(crate) mod news;
 pub(crate) mod operations;
+pub(crate) mod outbox;
 pub(crate) mod parts;
 pub(crate) mod place;
 pub(crate) mod privacy;

@@ -3,15 +3,17 @@
 //! Reading order: [`calcom`] is the calendar with faults on request, [`retell`] the agent that
 //! calls the gateway, [`http_client`] the smallest client that can talk to either, [`openapi`]
 //! holds what both sides of a conversation with Cal.com must look like, [`redis`] and [`postgres`] start
-//! real servers.
+//! real servers. [`smtp`] keeps mail, [`receiver`] keeps webhooks.
 
 pub mod calcom;
 pub mod clock;
 pub mod http_client;
 pub mod openapi;
 pub mod postgres;
+pub mod receiver;
 pub mod redis;
 pub mod retell;
+pub mod smtp;
 
 mod signature;
 

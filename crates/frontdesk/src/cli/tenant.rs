@@ -14,6 +14,7 @@ use super::{CommandError, Context};
 use crate::config::durations::parse_duration;
 use crate::config::problems::Problems;
 use crate::config::tenant_file::{TenantFile, check_together};
+use crate::courier::{WITHOUT_MAIL, webhook_secret};
 use crate::system;
 use crate::wiring::{World, open_store};
 
@@ -34,6 +35,9 @@ pub(super) enum Command {
     Show {
         /// The slug.
         tenant: String,
+        /// Show what its software verifies our webhooks with, and nothing else.
+        #[arg(long)]
+        webhook_secret: bool,
     },
     /// Shows the revisions of a tenant, newest first.
     History {
@@ -91,7 +95,16 @@ async fn with_store(context: &mut Context, store: &Store, world: &World, command
                 }
             }
         }
-        Command::Show { tenant: slug } => {
+        Command::Show { tenant: slug, webhook_secret: true } => {
+            let tenant = find(store, &slug).await?;
+            let secret = webhook_secret(store, &tenant.slug)?;
+            if context.json {
+                context.out.json(&json!({ "tenant": slug, "webhook_secret": secret.expose() }))?;
+            } else {
+                context.out.line(secret.expose())?;
+            }
+        }
+        Command::Show { tenant: slug, webhook_secret: false } => {
             let tenant = find(store, &slug).await?;
             let mut shown = serde_json::to_value(&tenant).unwrap_or_default();
             if let Value::Object(shown) = &mut shown {
@@ -206,6 +219,11 @@ async fn apply(
     problems.extend(check_together(standing.chain(&tenants)));
     if !problems.is_empty() {
         return Err(problems.into());
+    }
+    if config.smtp.is_none() {
+        for tenant in tenants.iter().filter(|tenant| !tenant.notify.email.is_empty()) {
+            context.out.complain(&format!("warning: {}: {WITHOUT_MAIL}", tenant.slug))?;
+        }
     }
     let applied = store.apply_tenants(&tenants, &author(), dry_run, world.clock.now()).await?;
     store.close().await;

@@ -22,7 +22,7 @@ use crate::config::secrets::SecretSource;
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "server",
     "store",
     "state",
@@ -33,6 +33,7 @@ const SECTIONS: [&str; 11] = [
     "deadlines",
     "alerts",
     "smtp",
+    "outbox",
     "retention",
 ];
 
@@ -51,10 +52,30 @@ pub struct DeploymentConfig {
     pub master_key: SecretSource,
     /// The sections that may change while the gateway runs.
     pub live: Live,
-    /// `smtp://` or `smtps://`, with user and password; `None` sends no mail.
-    pub smtp: Option<SecretSource>,
+    /// How mail is sent; `None` sends none.
+    pub smtp: Option<Smtp>,
+    /// Networks that are not public and that webhooks may be posted into all the same.
+    pub private_targets: Vec<Network>,
     /// For how long what is kept.
     pub retention: Retention,
+}
+
+/// `[smtp]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smtp {
+    /// `smtp://` or `smtps://`, with user and password.
+    pub url: SecretSource,
+    /// Who writes; `None` is the user of the address.
+    pub from: Option<Sender>,
+}
+
+/// A name and a mail address, such as `Frontdesk <noreply@desk.example>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The name, if one is given.
+    pub name: Option<String>,
+    /// The address.
+    pub address: String,
 }
 
 /// `[retention]`: for how long people's data is kept.
@@ -137,6 +158,11 @@ impl DeploymentConfig {
                 master_key: master_key(root),
                 live: Live::read(root),
                 smtp: smtp(root),
+                private_targets: root.section("outbox", &["private_targets"]).each(
+                    "private_targets",
+                    "an address or a network such as \"10.0.0.0/8\"",
+                    Network::parse,
+                ),
                 retention: retention(root),
             })
         })
@@ -144,12 +170,14 @@ impl DeploymentConfig {
 
     /// The sections in which `other` differs that take effect at a restart only.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let Self { server, store, state, master_key, live: _, smtp: _, retention: _ } = self;
+        let Self { server, store, state, master_key, live: _, smtp, private_targets, retention: _ } = self;
         [
             ("server", *server == other.server),
             ("store", *store == other.store),
             ("state", *state == other.state),
             ("secrets", *master_key == other.master_key),
+            ("smtp", *smtp == other.smtp),
+            ("outbox", *private_targets == other.private_targets),
         ]
         .into_iter()
         .filter_map(|(section, same)| (!same).then_some(section))
@@ -313,13 +341,31 @@ fn retention(root: &Section<'_>) -> Retention {
     }
 }
 
-fn smtp(root: &Section<'_>) -> Option<SecretSource> {
-    let field = root.section("smtp", &["url"]).field("url")?;
-    match SecretSource::optional(Some(field.clone()))? {
+fn smtp(root: &Section<'_>) -> Option<Smtp> {
+    let at = root.section("smtp", &["url", "from"]);
+    let expected = "a mail address such as \"Frontdesk <noreply@desk.example>\", or \"\" for the user of the url";
+    let from = at.parsed("from", expected, |text| if text.is_empty() { Some(None) } else { Sender::parse(text).map(Some) });
+    let field = at.field("url")?;
+    let url = match SecretSource::optional(Some(field.clone()))? {
         SecretSource::Literal(url) if !url.expose().starts_with("smtp://") && !url.expose().starts_with("smtps://") => {
             field.refuse_unseen("an address such as \"smtps://user:password@mail.example\", env:NAME or file:PATH");
-            None
+            return None;
         }
-        source => Some(source),
+        source => source,
+    };
+    Some(Smtp { url, from: from.flatten() })
+}
+
+impl Sender {
+    /// Reads `NAME <ADDRESS>` or `ADDRESS`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (name, address) = match text.strip_suffix('>').and_then(|rest| rest.split_once('<')) {
+            Some((name, address)) => (name.trim().trim_matches('"'), address),
+            None => ("", text),
+        };
+        let lawful = addresses::is_mail_address(address) && name.len() <= 200 && !name.chars().any(char::is_control);
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        lawful.then(|| Self { name, address: address.to_owned() })
     }
 }

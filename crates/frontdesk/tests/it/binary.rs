@@ -138,6 +138,28 @@ fn a_tenant_is_applied_shown_rotated_and_removed() {
 }
 
 #[test]
+fn operators_see_the_outbox_and_tenants_their_secret() {
+    let folder = Folder::new();
+    let salon = format!("{}[notify]\nemail = [\"empfang@salon.example\"]\n", include_str!("tenants/salon.toml"));
+    let file = folder.write("salon.toml", &salon);
+    let applied = folder.run(&["tenant", "apply", file.to_str().expect("a path")]);
+    assert!(text(&applied.stderr).contains("[notify] email has no effect without [smtp]"), "{}", text(&applied.stderr));
+    let secret = text(&folder.run(&["tenant", "show", "salon", "--webhook-secret"]).stdout);
+    assert!(secret.starts_with("whsec_") && secret.trim().len() == 50, "{secret}");
+    assert_eq!(secret, text(&folder.run(&["tenant", "show", "salon", "--webhook-secret"]).stdout), "it stays the same");
+    let listed = folder.run(&["outbox", "list", "--tenant", "salon", "--state", "dead", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed["items"], serde_json::json!([]));
+    assert_eq!(text(&folder.run(&["outbox", "retry", "--all-dead"]).stdout).trim(), "to be tried again: 0");
+    for wrong in
+        [&["outbox", "retry", "7"][..], &["outbox", "list", "--state", "lost"], &["outbox", "list", "--tenant", "nobody"]]
+    {
+        assert_eq!(folder.run(wrong).status.code(), Some(1), "{wrong:?}");
+    }
+    assert_eq!(folder.run(&["outbox", "retry"]).status.code(), Some(2));
+}
+
+#[test]
 fn health_before_anything_is_initialised_says_so_and_creates_nothing() {
     let folder = Folder::new();
     let health = folder.run(&["health", "--json"]);

@@ -133,13 +133,7 @@ impl House {
         configure: impl FnOnce(&mut DeploymentConfig),
     ) -> Self {
         let world = World { clock: clock.clone(), dice: Arc::new(dice) };
-        let mut config = DeploymentConfig {
-            store: ground.store(),
-            master_key: SecretSource::File(ground.folder.join("master.key")),
-            ..DeploymentConfig::default()
-        };
-        // A story about something slow sets its own; the others do not depend on how fast this machine is.
-        config.live.deadlines = Deadlines { inbound: PATIENT, check: PATIENT, write: PATIENT };
+        let mut config = config_on(&ground);
         configure(&mut config);
         let inner = wiring::build(&config, &world).await.expect("a house");
         Self { app: frontdesk_http::app(inner.edge.clone()), inner, clock, ground, rest_keys }
@@ -164,6 +158,19 @@ impl House {
             }
         }
         self.inner.refresh().await.expect("refreshed");
+    }
+
+    /// Another gateway on the same store and the same clock.
+    pub(crate) async fn beside(&self, configure: impl FnOnce(&mut DeploymentConfig)) -> wiring::House {
+        let world = World { clock: self.clock.clone(), dice: Arc::new(CountingDice::from(1 << 41)) };
+        let mut config = config_on(&self.ground);
+        configure(&mut config);
+        wiring::build(&config, &world).await.expect("a house")
+    }
+
+    /// Works on the outbox until nothing is due.
+    pub(crate) async fn deliver(&self) {
+        while self.inner.deliver().await.expect("delivered") > 0 {}
     }
 
     pub(crate) fn rest_key(&self, tenant: &str) -> &str {
@@ -243,6 +250,17 @@ impl House {
         assert_eq!(status, StatusCode::OK, "{list}");
         list["items"].as_array().cloned().unwrap_or_default()
     }
+}
+
+fn config_on(ground: &Ground) -> DeploymentConfig {
+    let mut config = DeploymentConfig {
+        store: ground.store(),
+        master_key: SecretSource::File(ground.folder.join("master.key")),
+        ..DeploymentConfig::default()
+    };
+    // A story about something slow sets its own; the others do not depend on how fast this machine is.
+    config.live.deadlines = Deadlines { inbound: PATIENT, check: PATIENT, write: PATIENT };
+    config
 }
 
 /// A voice agent in the middle of a call.

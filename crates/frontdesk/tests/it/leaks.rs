@@ -1,12 +1,14 @@
 //! Two hundred planted secrets and people: after a busy hour they stand in no log, no metric, no error
-//! body and nothing that operators see of exchanges.
+//! body and nothing that operators see of exchanges and of the outbox, though everybody outside repeats them.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 
 use frontdesk_testkit::calcom::{Config, ErrorAnswer, ErrorShape, Fault, FaultKind, RateLimit, Route, SimulatedCalCom};
 use frontdesk_testkit::http_client::Request;
+use frontdesk_testkit::receiver::{Reply, WebhookReceiver};
 use frontdesk_testkit::retell::sign;
+use frontdesk_testkit::smtp::MailServer;
 use serde_json::{Value, json};
 
 use crate::binary::{BINARY, Folder};
@@ -40,11 +42,23 @@ fn now_ms() -> i64 {
 async fn two_hundred_planted_secrets_and_people_are_found_nowhere() {
     let calendar = SimulatedCalCom::start(Config::salon().rate_limit(Some(RateLimit::of(100_000)))).await;
     let folder = Folder::new();
+    let (mail, software) = (MailServer::start().await, WebhookReceiver::start().await);
+    // Both refuse and repeat what they were given; the mail server says whom it refuses.
+    mail.refuse("RCPT", 550);
+    let echo = planted().iter().map(|it| format!("{} {} {} {}", it.name, it.phone, it.email, it.key)).collect::<String>();
+    software.always(Some(Reply::Status(500, echo)));
+    let own = format!(
+        "[smtp]\nurl = \"{}\"\nfrom = \"noreply@desk.example\"\n[outbox]\nprivate_targets = [\"127.0.0.0/8\"]\n",
+        mail.url()
+    );
     let config = folder.write(
         "frontdesk.toml",
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_key = \"operator\"\n[rate_limit]\ndefault = \"10000/min\"\nbooking = \"10000/min\"\navailability = \"10000/min\"\ncalendar = \"100000/min\"\n[circuit_breaker]\nfailure_threshold = 1000\n",
+        &format!("{own}{}", "[server]\nlisten = \"127.0.0.1:0\"\nadmin_key = \"operator\"\n[rate_limit]\ndefault = \"10000/min\"\nbooking = \"10000/min\"\navailability = \"10000/min\"\ncalendar = \"100000/min\"\n[circuit_breaker]\nfailure_threshold = 1000\n"),
     );
     let tenant = include_str!("tenants/calcom.toml").replace("BASE_URL", &calendar.base_url());
+    let notify =
+        format!("[notify]\nemail = [\"empfang@salon.example\"]\nwebhook_url = \"{}?key={}\"\n", software.url(), planted()[0].key);
+    let tenant = format!("{tenant}{notify}");
     let file = folder.write("salon.toml", &tenant);
     let (config, file) = (config.to_str().expect("a path"), file.to_str().expect("a path"));
     let applied = folder.run(&["--config", config, "--json", "tenant", "apply", file]);
@@ -144,16 +158,27 @@ async fn two_hundred_planted_secrets_and_people_are_found_nowhere() {
             Request::post(&format!("{url}/api/t/salon/retell/events")).header("x-retell-signature", &signature).body(body);
         assert_eq!(event.send().await.expect("an answer").status, 204);
     }
+    // The outbox is looked at once a second.
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(100));
+    while software.posted().is_empty() || mail.sessions() == 0 {
+        ticks.tick().await;
+    }
     // What operators read: metrics, limits, audit, exchanges with the calendar.
     let mut looked_at = 0;
-    for path in ["/metrics", "/api/admin/limits", "/api/admin/audit", "/api/admin/breakers", "/api/admin/intents", "/api/health"]
-    {
+    for path in [
+        "/metrics",
+        "/api/admin/limits",
+        "/api/admin/audit",
+        "/api/admin/breakers",
+        "/api/admin/intents",
+        "/api/admin/outbox",
+        "/api/health",
+    ] {
         let answer = Request::get(&format!("{url}{path}")).bearer("operator").send().await.expect("an answer");
         assert_eq!(answer.status, 200, "{path}");
         seen.push_str(&answer.text());
     }
     // Exchanges are written down twice a second: the last ones are there once the first are.
-    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(100));
     for request in request_ids.iter().step_by(5).map(|_| &request_ids[1]).take(1) {
         loop {
             ticks.tick().await;

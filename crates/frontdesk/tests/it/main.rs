@@ -12,6 +12,7 @@ mod events;
 mod house;
 mod isolation;
 mod leaks;
+mod outbox;
 mod privacy;
 mod protections;
 mod tidy;

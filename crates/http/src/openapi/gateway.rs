@@ -99,6 +99,15 @@ fn health() -> Vec<Operation> {
     ]
 }
 
+fn outbox_row() -> Value {
+    json!({
+        "id": 42, "tenant": "salon", "event": "appointment.booked", "channel": "webhook", "to": "business",
+        "about": "b_0000000000000000000000000a", "key": "evt_0123456789abcdef0123456789abcdef", "state": "dead",
+        "attempts": 14, "created_at": "2026-03-12T09:00:00Z", "not_before": "2026-03-12T16:00:00Z",
+        "done_at": "2026-03-12T16:00:00Z", "last_error": "answered 500",
+    })
+}
+
 fn admin() -> Vec<Operation> {
     let listed = |path, id, summary, item: Value| {
         Operation::new("admin", "get", path, id, summary)
@@ -137,6 +146,16 @@ fn admin() -> Vec<Operation> {
             "What calendars were asked to do",
             json!({ "kind": "create", "state": "done" }),
         ),
+        Operation::new("admin", "get", "/api/admin/outbox", "listOutbox", "What others are told, and how each delivery stands")
+            .by(Who::Admin)
+            .query("tenant", "Only this tenant's.", json!({ "type": "string" }))
+            .query("state", "Only in this state.", json!({ "enum": ["waiting", "done", "dead", "superseded"] }))
+            .answers("200", "The newest first", "Items", json!({ "items": [outbox_row()] }))
+            .fails(&[Code::Unauthorized, Code::NotFound, Code::ValidationFailed, Code::Internal]),
+        Operation::new("admin", "post", "/api/admin/outbox/{id}/retry", "retryDelivery", "Try a dead delivery again")
+            .by(Who::Admin)
+            .answers("200", "It waits again", "Anything", json!({ "id": 42, "state": "waiting" }))
+            .fails(OPERATOR),
         listed("/api/admin/callbacks", "listAllCallbacks", "Open callbacks", json!({ "tenant": "salon", "state": "pending" })),
     ]
 }

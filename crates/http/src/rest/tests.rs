@@ -17,9 +17,11 @@ use frontdesk_core::deadline::Deadline;
 use frontdesk_core::desk::{Budgets, Desk, Parts};
 use frontdesk_core::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
 use frontdesk_core::limits::{Gate, Limits};
+use frontdesk_core::outbox::{OutboxFilter, OutboxRow, OutboxStanding, Receiver, Revival, Room, Taken};
 use frontdesk_core::ports::{
     AppointmentFilter, Beginning, Begun, Busy, Calendar, CalendarBooking, CalendarError, CallRow, CallbackFilter, Callbacks,
-    Calls, Claimed, Claims, Diary, Directory, Exchange, Free, NewBooking, Settlement, SlotAsk, Step, StoreError, VoiceEvent,
+    Calls, Claimed, Claims, Diary, Directory, Exchange, Free, NewBooking, Outbox, Settlement, SlotAsk, Step, StoreError,
+    VoiceEvent,
 };
 use frontdesk_core::protection::{Switch, Switches};
 use frontdesk_core::redact::Redactor;
@@ -262,6 +264,37 @@ impl Health for Stub {
 }
 
 #[async_trait]
+impl Outbox for Stub {
+    async fn take_due(&self, _now: Timestamp, _lease: SignedDuration, _room: &Room) -> Result<Vec<Taken>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn expand(&self, _effect: &Taken, _receivers: &[Receiver], _now: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn done(&self, _row: &Taken, _now: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn superseded(&self, _row: &Taken, _why: &str, _now: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn again(&self, _row: &Taken, _not_before: Timestamp, _why: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn dead(&self, _row: &Taken, _why: &str, _now: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn outbox(&self, _filter: &OutboxFilter) -> Result<Vec<OutboxRow>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn revive(&self, _which: &Revival, _who: &str, _now: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    async fn outbox_standing(&self, _now: Timestamp) -> Result<OutboxStanding, StoreError> {
+        Ok(OutboxStanding::default())
+    }
+}
+
+#[async_trait]
 impl Operations for Stub {
     async fn features(&self) -> Result<Vec<Switch>, StoreError> {
         Ok(Vec::new())
@@ -387,6 +420,7 @@ fn house() -> (Edge, Arc<Stub>) {
         callbacks: stub.clone(),
         diary: stub.clone(),
         claims: stub.clone(),
+        outbox: stub.clone(),
         health: stub.clone(),
         operations: stub.clone(),
         redactor: Arc::new(Redactor::new(b"test")),

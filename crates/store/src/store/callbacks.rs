@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use frontdesk_core::booking::{Callback, CallbackCause, CallbackState, Priority};
 use frontdesk_core::call::Phone;
 use frontdesk_core::ids::{BookingId, CallId, CallbackId, TenantId};
+use frontdesk_core::outbox::{Event, Facts, GRACE, Origin};
 use frontdesk_core::ports::{CallbackFilter, Callbacks, StoreError};
 use frontdesk_core::sensitive::Sensitive;
 use frontdesk_core::tenant::Scope;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Store, diary_rows};
+use super::outbox::Effect;
+use super::{Store, diary_rows, outbox};
 use crate::engine::{Durability, Row, Tx, args};
 use crate::rows::{Reading, ms};
 
@@ -51,17 +53,7 @@ impl Callbacks for Store {
                     return Ok(kept);
                 }
                 write(tx, &tenant, &callback)?;
-                tx.run(
-                    "INSERT INTO outbox (tenant, kind, subject, body, state, not_before, created_at)
-             VALUES (?, 'callback.queued', ?, ?, 'waiting', ?, ?) ON CONFLICT (tenant, kind, subject) DO NOTHING",
-                    args![
-                        tenant.as_str(),
-                        callback.id.as_str(),
-                        format!(r#"{{"callback_id":"{}"}}"#, callback.id),
-                        ms(callback.created_at),
-                        ms(callback.created_at)
-                    ],
-                )?;
+                queued(tx, &tenant, &callback)?;
                 Ok(callback.clone())
             })
             .await
@@ -126,6 +118,29 @@ impl Callbacks for Store {
     }
 }
 
+/// Writes down that somebody has something to do. What a calendar left open often mends itself within a
+/// minute, so that nobody is told of it before.
+fn queued(tx: &mut Tx<'_>, tenant: &TenantId, callback: &Callback) -> Result<(), StoreError> {
+    let now = callback.created_at;
+    let origin = Some(if callback.call.is_some() { Origin::Voice } else { Origin::Api });
+    let ids =
+        Facts { booking_id: callback.appointment.clone(), callback_id: Some(callback.id.clone()), origin, ..Facts::default() };
+    let is_provisional = callback.cause == CallbackCause::Provisional;
+    let (subject, ordering) =
+        (callback.id.as_str(), callback.appointment.as_ref().map_or(callback.id.as_str(), BookingId::as_str));
+    let not_before = if is_provisional { now + GRACE } else { now };
+    // The doubt about the appointment comes first: what is said of it decides what is said of the work item.
+    if let Some(appointment) = callback.appointment.as_ref().filter(|_| is_provisional)
+        && let Some(open) = outbox::open_change(tx, tenant, appointment)?
+    {
+        let facts = Facts { booking_id: ids.booking_id.clone(), callback_id: ids.callback_id.clone(), origin, ..open };
+        let effect = Effect { event: Event::Pending, subject, ordering, facts: &facts, not_before };
+        outbox::write_effect(tx, tenant, &effect, now)?;
+    }
+    let effect = Effect { event: Event::CallbackQueued, subject, ordering, facts: &ids, not_before };
+    outbox::write_effect(tx, tenant, &effect, now)
+}
+
 /// Closes what waited for this appointment to be settled.
 pub(super) fn resolve_appointment(
     tx: &mut Tx<'_>,
@@ -139,7 +154,7 @@ pub(super) fn resolve_appointment(
            AND cause IN ('provisional', 'unsettled')",
         args![ms(now), tenant.as_str(), appointment],
     )?;
-    Ok(())
+    outbox::supersede_doubts(tx, tenant, appointment, now)
 }
 
 /// Closes unmet wishes of a caller who now has an appointment. What was asked for by name stays.

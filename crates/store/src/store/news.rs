@@ -3,6 +3,7 @@
 use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Intent, IntentKind};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, NewsKind, Placed};
 use frontdesk_core::ids::{BookingId, TenantId};
+use frontdesk_core::outbox::{Event, Origin};
 use frontdesk_core::ports::{Settlement, StoreError};
 use frontdesk_core::sensitive::Sensitive;
 use frontdesk_core::slot::Resource;
@@ -306,7 +307,7 @@ fn is_gone(
          WHERE tenant = ? AND id = ?",
         args![&news.uid, news.start.map(ms), news.end.map(ms), tenant.as_str(), id.as_str()],
     )?;
-    changed(tx, tenant, id, "cancelled", now)?;
+    changed(tx, tenant, id, Event::Cancelled, now)?;
     Ok(if contradicts { Applied::Contradicts(id.clone()) } else { Applied::Changed(id.clone()) })
 }
 
@@ -336,7 +337,7 @@ fn follow(
         args![ms(start), ms(end), resource.as_str(), staff, &news.uid, ms(now), tenant.as_str(), id.as_str()],
     )?;
     if start != appointment.start {
-        changed(tx, tenant, id, "rescheduled", now)?;
+        changed(tx, tenant, id, Event::Rescheduled, now)?;
     }
     Ok(if fits { Applied::Changed(id.clone()) } else { Applied::Overlaps(id.clone()) })
 }
@@ -435,12 +436,15 @@ fn look_now(tx: &mut Tx<'_>, tenant: &TenantId, intent: &Intent, now: Timestamp)
 
 /// What hangs on a change that people made in the calendar; of a booking that was made there only the
 /// history.
-fn changed(tx: &mut Tx<'_>, tenant: &TenantId, id: &BookingId, what: &str, now: Timestamp) -> Result<(), StoreError> {
+fn changed(tx: &mut Tx<'_>, tenant: &TenantId, id: &BookingId, event: Event, now: Timestamp) -> Result<(), StoreError> {
     let ours = tx.exists(
         "SELECT EXISTS (SELECT 1 FROM appointments WHERE tenant = ? AND id = ? AND origin = 'here')",
         args![tenant.as_str(), id.as_str()],
     )?;
-    if ours { settle::finished(tx, tenant, id, what, now) } else { note(tx, tenant, id, what, now) }
+    if ours {
+        return settle::finished(tx, tenant, id, event, Some(Origin::Calendar), now);
+    }
+    note(tx, tenant, id, event.as_str().trim_start_matches("appointment."), now)
 }
 
 fn note(tx: &mut Tx<'_>, tenant: &TenantId, id: &BookingId, what: &str, now: Timestamp) -> Result<(), StoreError> {

@@ -3,14 +3,16 @@
 
 use frontdesk_core::booking::{Intent, IntentKind, IntentState};
 use frontdesk_core::ids::{BookingId, IntentId, TenantId};
+use frontdesk_core::outbox::{Event, Facts, Origin};
 use frontdesk_core::ports::{Settlement, StoreError};
 use jiff::Timestamp;
 
 use super::callbacks::{resolve_appointment, resolve_wishes};
-use super::diary_rows;
 use super::holds::delete_occupancy;
+use super::outbox::Effect;
+use super::{diary_rows, outbox};
 use crate::engine::{Tx, args};
-use crate::rows::{Reading, ms, to_json};
+use crate::rows::{Reading, ms};
 
 pub(super) fn settle(
     tx: &mut Tx<'_>,
@@ -167,19 +169,19 @@ fn done(
                     appointment.as_str()
                 ],
             )?;
-            finished(tx, tenant, appointment, "rescheduled", now)
+            finished(tx, tenant, appointment, Event::Rescheduled, None, now)
         }
         IntentKind::Cancel { .. } => {
             delete_occupancy(tx, tenant, appointment.as_str())?;
             set_state(tx, tenant, appointment, "cancelled", now)?;
-            finished(tx, tenant, appointment, "cancelled", now)
+            finished(tx, tenant, appointment, Event::Cancelled, None, now)
         }
     }
 }
 
 /// What hangs on a booking that stands: history, the business's message, work items that are over.
 pub(super) fn booked(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId, now: Timestamp) -> Result<(), StoreError> {
-    finished(tx, tenant, appointment, "booked", now)?;
+    finished(tx, tenant, appointment, Event::Booked, None, now)?;
     let Some(row) = tx.first(
         "SELECT call_id, owner FROM appointments WHERE tenant = ? AND id = ?",
         args![tenant.as_str(), appointment.as_str()],
@@ -192,31 +194,59 @@ pub(super) fn booked(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId
     resolve_wishes(tx, tenant, call.as_deref(), owner.as_deref(), now)
 }
 
+/// Writes down that `event` happened to an appointment: history, the effect for others, work items and doubts
+/// that are over with it. `by` says who did it, where that was not who asked for the appointment.
 pub(super) fn finished(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     appointment: &BookingId,
-    what: &str,
+    event: Event,
+    by: Option<Origin>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let before = tx.all(
+        "SELECT start_ms FROM appointment_history WHERE tenant = ? AND appointment = ? ORDER BY id",
+        args![tenant.as_str(), appointment.as_str()],
+    )?;
+    let what = event.as_str().trim_start_matches("appointment.");
     tx.run(
         "INSERT INTO appointment_history (tenant, appointment, what, start_ms, at)
          SELECT tenant, id, ?, start_ms, ? FROM appointments WHERE tenant = ? AND id = ?",
         args![what, ms(now), tenant.as_str(), appointment.as_str()],
     )?;
-    let body = to_json(&serde_json::json!({ "booking_id": appointment, "what": what }))?;
-    tx.run(
-        "INSERT INTO outbox (tenant, kind, subject, body, state, not_before, created_at)
-         VALUES (?, ?, ?, ?, 'waiting', ?, ?) ON CONFLICT (tenant, kind, subject) DO NOTHING",
-        args![
-            tenant.as_str(),
-            format!("appointment.{what}"),
-            format!("{}@{}", appointment.as_str(), ms(now)),
-            body,
-            ms(now),
-            ms(now)
-        ],
+    let row = tx.first(
+        "SELECT call_id, start_ms, end_ms FROM appointments WHERE tenant = ? AND id = ?",
+        args![tenant.as_str(), appointment.as_str()],
     )?;
+    if let Some(row) = row {
+        let reading = Reading { table: "appointments", row: &row };
+        let (late, announced) = match event {
+            Event::Booked => outbox::doubts(tx, tenant, appointment.as_str())?,
+            _ => (false, false),
+        };
+        let facts = Facts {
+            booking_id: Some(appointment.clone()),
+            start: Some(reading.instant("start_ms")?),
+            end: Some(reading.instant("end_ms")?),
+            old_start: match (event, before.last()) {
+                (Event::Rescheduled, Some(row)) => Some(Reading { table: "appointment_history", row }.instant("start_ms")?),
+                _ => None,
+            },
+            origin: Some(match (by, reading.text_or_none("call_id")?) {
+                (Some(by), _) => by,
+                (None, Some(_)) => Origin::Voice,
+                (None, None) => Origin::Api,
+            }),
+            late,
+            announced,
+            sequence: u32::try_from(before.len()).unwrap_or(u32::MAX),
+            ..Facts::default()
+        };
+        // Numbered, because two changes may fall into one millisecond.
+        let subject = format!("{}#{}", appointment.as_str(), before.len());
+        let effect = Effect { event, subject: &subject, ordering: appointment.as_str(), facts: &facts, not_before: now };
+        outbox::write_effect(tx, tenant, &effect, now)?;
+    }
     resolve_appointment(tx, tenant, appointment.as_str(), now)
 }
 

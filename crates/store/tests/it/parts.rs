@@ -58,6 +58,14 @@ async fn whoever_lost_the_lease_writes_nothing(base: Base) {
 }
 
 async fn an_intent_that_is_undone_keeps_its_time_until_it_is_over(base: Base) {
+    undone(base, false).await;
+}
+
+async fn an_intent_that_could_not_be_undone_keeps_its_time_for_a_person(base: Base) {
+    undone(base, true).await;
+}
+
+async fn undone(base: Base, fails: bool) {
     let stored = Stored::open(base).await;
     let salon = tenant("salon");
     let (appointment, intent) = begun(&stored, &salon).await;
@@ -71,15 +79,22 @@ async fn an_intent_that_is_undone_keeps_its_time_until_it_is_over(base: Base) {
     assert_eq!(settle(undo).await, (IntentState::Undoing, AppointmentState::Refused, 1));
     let due = stored.store.take_due(at(3), SignedDuration::from_secs(30), 1).await.expect("taken");
     assert_eq!(due.len(), 1, "whoever comes next goes on with it");
-    let failed = Settlement::CompensationFailed { why: "1 of 2 parts left".to_owned() };
-    assert_eq!(settle(failed).await, (IntentState::CompensationFailed, AppointmentState::NeedsPerson, 1));
-    assert!(stored.store.take_due(at(500), SignedDuration::from_secs(30), 1).await.expect("taken").is_empty());
-    let watch = Settlement::Watch { until: at(300), why: "refused".to_owned() };
-    assert_eq!(settle(watch).await, (IntentState::Watched, AppointmentState::Refused, 0));
+    if fails {
+        let failed = Settlement::CompensationFailed { why: "1 of 2 parts left".to_owned() };
+        let expected = (IntentState::CompensationFailed, AppointmentState::NeedsPerson, 1);
+        assert_eq!(settle(failed).await, expected);
+        assert!(stored.store.take_due(at(500), SignedDuration::from_secs(30), 1).await.expect("taken").is_empty());
+        let watch = Settlement::Watch { until: at(300), why: "refused".to_owned() };
+        assert_eq!(settle(watch).await, expected, "it is a person's now");
+    } else {
+        let watch = Settlement::Watch { until: at(300), why: "refused".to_owned() };
+        assert_eq!(settle(watch).await, (IntentState::Watched, AppointmentState::Refused, 0));
+    }
 }
 
 on_both! {
     what_became_of_a_part_outlives_the_process,
     whoever_lost_the_lease_writes_nothing,
     an_intent_that_is_undone_keeps_its_time_until_it_is_over,
+    an_intent_that_could_not_be_undone_keeps_its_time_for_a_person,
 }

@@ -58,6 +58,9 @@ fn every_key_can_be_set() {
         webhook_url = "https://hooks.example/services/T/B"
         [smtp]
         url = "smtps://desk:pass@mail.example"
+        from = "Front Desk <noreply@desk.example>"
+        [outbox]
+        private_targets = ["10.1.0.0/16"]
     "#;
     let config = DeploymentConfig::parse("frontdesk.toml", text).unwrap_or_else(|problems| panic!("{problems}"));
     let names: Vec<&str> = config.server.administrators().map(|(name, _)| name).collect();
@@ -67,7 +70,10 @@ fn every_key_can_be_set() {
     assert_eq!(config.live.deadlines.write, Duration::from_secs(300));
     assert_eq!(config.live.rate_limit.booking, 1_000_000);
     assert!(!format!("{config:?}").contains("pass@"));
-    assert_eq!(config.needs_restart(&DeploymentConfig::default()), ["server", "store", "secrets"]);
+    assert_eq!(config.needs_restart(&DeploymentConfig::default()), ["server", "store", "secrets", "smtp", "outbox"]);
+    let from = config.smtp.and_then(|smtp| smtp.from).expect("a sender");
+    assert_eq!((from.name.as_deref(), &*from.address), (Some("Front Desk"), "noreply@desk.example"));
+    assert!(config.private_targets[0].contains("10.1.2.3".parse().expect("an address")));
 }
 
 #[test]
@@ -140,6 +146,14 @@ fn each_wrong_value_is_told_with_its_line_and_what_would_be_right() {
         (
             "[smtp]\nurl = \"mail.example\"",
             r#"frontdesk.toml:2: smtp.url: found a text, expected an address such as "smtps://user:password@mail.example", env:NAME or file:PATH"#,
+        ),
+        (
+            "[smtp]\nfrom = \"Desk <nobody>\"",
+            r#"frontdesk.toml:2: smtp.from: found "Desk <nobody>", expected a mail address such as "Frontdesk <noreply@desk.example>", or "" for the user of the url"#,
+        ),
+        (
+            "[outbox]\nprivate_targets = [\"localhost\"]",
+            r#"frontdesk.toml:2: outbox.private_targets[0]: found "localhost", expected an address or a network such as "10.0.0.0/8""#,
         ),
         ("[serve]", r#"frontdesk.toml:1: serve: found an unknown key, expected a known key (did you mean "server"?)"#),
         ("store = 5", "frontdesk.toml:1: store: found 5, expected a table"),

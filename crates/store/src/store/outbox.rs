@@ -1,0 +1,333 @@
+//! The outbox: effects and deliveries, taken under a lease, in order per receiver and subject.
+
+use async_trait::async_trait;
+use frontdesk_core::booking::IntentState;
+use frontdesk_core::ids::{BookingId, TenantId};
+use frontdesk_core::outbox::{
+    Channel, Event, Facts, Outbox, OutboxFilter, OutboxRow, OutboxStanding, Receiver, Revival, Room, RowState, Taken,
+    delivery_key,
+};
+use frontdesk_core::ports::StoreError;
+use jiff::{SignedDuration, Timestamp};
+
+use super::operations::{AuditRow, audit};
+use super::{Store, diary_rows};
+use crate::engine::{Arg, Durability, Row, Tx, args};
+use crate::rows::{Reading, ms, to_json};
+
+/// So many due rows are looked at for a place at once.
+const CANDIDATES: i64 = 1000;
+/// So many rows are listed where nobody says how many.
+const LISTED: u32 = 100;
+
+#[async_trait]
+impl Outbox for Store {
+    async fn take_due(&self, now: Timestamp, lease: SignedDuration, room: &Room) -> Result<Vec<Taken>, StoreError> {
+        let due = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND not_before <= ?)";
+        if room.most == 0 || !self.engine.read(move |tx| tx.exists(due, args![ms(now)])).await? {
+            return Ok(Vec::new());
+        }
+        let room = room.clone();
+        self.engine
+            .write(Durability::Process, move |tx| {
+                // The oldest of every tenant and channel, so that no backlog hides the others.
+                let rows = tx.all(
+                    "SELECT id, tenant, channel FROM (
+                         SELECT id, tenant, channel, not_before,
+                                ROW_NUMBER() OVER (PARTITION BY tenant, channel ORDER BY not_before, id) AS place
+                         FROM outbox AS it
+                         WHERE state = 'waiting' AND not_before <= ?1
+                           AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                                           WHERE earlier.tenant = it.tenant AND earlier.ordering = it.ordering
+                                             AND earlier.channel = it.channel AND earlier.target = it.target
+                                             AND earlier.state = 'waiting' AND earlier.id < it.id)
+                     ) AS due
+                     WHERE place <= ?2 ORDER BY not_before, id LIMIT ?3",
+                    args![ms(now), i64::try_from(room.each).unwrap_or(i64::MAX), CANDIDATES],
+                )?;
+                let mut running = room.running.clone();
+                let mut taken = Vec::new();
+                for row in &rows {
+                    if taken.len() >= room.most {
+                        break;
+                    }
+                    let reading = Reading { table: "outbox", row };
+                    let receiver =
+                        (TenantId::new(reading.text("tenant")?), reading.parsed("channel", Channel::from_stored)?);
+                    let places = running.entry(receiver).or_default();
+                    if *places >= room.each {
+                        continue;
+                    }
+                    *places += 1;
+                    let leased = tx.first(
+                        "UPDATE outbox SET attempts = attempts + 1, not_before = ? WHERE id = ? AND state = 'waiting' RETURNING *",
+                        args![ms(now + lease), reading.number("id")?],
+                    )?;
+                    taken.extend(leased.as_ref().map(read).transpose()?.map(|it| it.row));
+                }
+                Ok(taken)
+            })
+            .await
+    }
+
+    async fn expand(&self, effect: &Taken, receivers: &[Receiver], now: Timestamp) -> Result<(), StoreError> {
+        let (effect, receivers) = (effect.clone(), receivers.to_vec());
+        self.engine
+            .write(Durability::Power, move |tx| {
+                if !close(tx, &effect, RowState::Done, None, now)? {
+                    return Ok(());
+                }
+                let subject = subject_of(tx, effect.id)?;
+                for receiver in &receivers {
+                    let (channel, target) = (receiver.channel().as_str(), receiver.as_stored());
+                    tx.run(
+                        "INSERT INTO outbox (tenant, kind, subject, body, state, not_before, created_at,
+                                             channel, target, ordering, delivery_key)
+                         VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, subject) DO NOTHING",
+                        args![
+                            effect.tenant.as_str(),
+                            effect.event.as_str(),
+                            format!("{subject}>{channel}:{target}"),
+                            to_json(&effect.facts)?,
+                            ms(now),
+                            ms(effect.created_at),
+                            channel,
+                            &target,
+                            &effect.ordering,
+                            delivery_key(&effect.tenant, effect.event, &subject, receiver)
+                        ],
+                    )?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn done(&self, row: &Taken, now: Timestamp) -> Result<(), StoreError> {
+        let row = row.clone();
+        self.engine.write(Durability::Power, move |tx| close(tx, &row, RowState::Done, None, now).map(drop)).await
+    }
+
+    async fn superseded(&self, row: &Taken, why: &str, now: Timestamp) -> Result<(), StoreError> {
+        let (row, why) = (row.clone(), why.to_owned());
+        self.engine.write(Durability::Power, move |tx| close(tx, &row, RowState::Superseded, Some(&why), now).map(drop)).await
+    }
+
+    async fn again(&self, row: &Taken, not_before: Timestamp, why: &str) -> Result<(), StoreError> {
+        let (row, why) = (row.clone(), why.to_owned());
+        self.engine
+            .write(Durability::Process, move |tx| {
+                // Whose lease ran out has nothing to say any more.
+                tx.run(
+                    "UPDATE outbox SET not_before = ?, last_error = ? WHERE id = ? AND state = 'waiting' AND attempts = ?",
+                    args![ms(not_before), &why, row.id, i64::from(row.attempts)],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn dead(&self, row: &Taken, why: &str, now: Timestamp) -> Result<(), StoreError> {
+        let (row, why) = (row.clone(), why.to_owned());
+        self.engine
+            .write(Durability::Power, move |tx| {
+                tx.run(
+                    "UPDATE outbox SET state = 'dead', last_error = ?, done_at = ?
+                     WHERE id = ? AND state = 'waiting' AND attempts = ?",
+                    args![&why, ms(now), row.id, i64::from(row.attempts)],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn outbox(&self, filter: &OutboxFilter) -> Result<Vec<OutboxRow>, StoreError> {
+        let filter = filter.clone();
+        self.engine
+            .read(move |tx| {
+                let rows = tx.all(
+                    "SELECT * FROM outbox WHERE (?1 = '' OR tenant = ?1) AND (?2 = '' OR state = ?2) ORDER BY id DESC LIMIT ?3",
+                    args![
+                        filter.tenant.as_ref().map_or("", TenantId::as_str),
+                        filter.state.map_or("", RowState::as_str),
+                        i64::from(if filter.limit == 0 { LISTED } else { filter.limit })
+                    ],
+                )?;
+                rows.iter().map(read).collect()
+            })
+            .await
+    }
+
+    async fn revive(&self, which: &Revival, who: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let (which, who) = (which.clone(), who.to_owned());
+        self.engine
+            .write(Durability::Power, move |tx| {
+                let (rows, what, tenant) = match &which {
+                    Revival::One(id) => {
+                        let rows = tx.all("SELECT id, tenant FROM outbox WHERE state = 'dead' AND id = ?", args![*id])?;
+                        let owner = rows.first().map(|row| Reading { table: "outbox", row }.text("tenant")).transpose()?;
+                        (rows, format!("outbox retry {id}"), owner)
+                    }
+                    Revival::AllDead(tenant) => {
+                        let slug = tenant.as_ref().map_or("", TenantId::as_str);
+                        let sql = "SELECT id FROM outbox WHERE state = 'dead' AND (?1 = '' OR tenant = ?1)";
+                        (tx.all(sql, args![slug])?, "outbox retry all".to_owned(), tenant.as_ref().map(ToString::to_string))
+                    }
+                };
+                for row in &rows {
+                    tx.run(
+                        "UPDATE outbox SET state = 'waiting', attempts = 0, not_before = ?, done_at = NULL WHERE id = ?",
+                        args![ms(now), Reading { table: "outbox", row }.number("id")?],
+                    )?;
+                }
+                if !rows.is_empty() {
+                    let row = AuditRow {
+                        at: now,
+                        who: who.clone(),
+                        what,
+                        tenant,
+                        was: Some("dead".to_owned()),
+                        now: Some("waiting".to_owned()),
+                        until: None,
+                        why: None,
+                    };
+                    audit(tx, &row)?;
+                }
+                Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+            })
+            .await
+    }
+
+    async fn outbox_standing(&self, now: Timestamp) -> Result<OutboxStanding, StoreError> {
+        self.engine
+            .read(move |tx| {
+                let row = tx.first(
+                    "SELECT COALESCE(SUM(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0) AS waiting,
+                            COALESCE(SUM(CASE WHEN state = 'dead' THEN 1 ELSE 0 END), 0) AS dead,
+                            MIN(CASE WHEN state = 'waiting' AND (attempts > 0 OR not_before <= ?) THEN created_at END) AS oldest
+                     FROM outbox WHERE state IN ('waiting', 'dead')",
+                    args![ms(now)],
+                )?;
+                let Some(row) = row else { return Ok(OutboxStanding::default()) };
+                let reading = Reading { table: "outbox", row: &row };
+                Ok(OutboxStanding {
+                    waiting: reading.number("waiting")?.unsigned_abs(),
+                    dead: reading.number("dead")?.unsigned_abs(),
+                    oldest: reading.instant_or_none("oldest")?,
+                })
+            })
+            .await
+    }
+}
+
+impl Store {
+    /// Lets go of what was over before `before`; what was given up stays until somebody has looked at it.
+    pub async fn forget_outbox(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM outbox WHERE state IN ('done', 'superseded') AND done_at < ?";
+        self.engine.write(Durability::Process, move |tx| tx.run(sql, args![ms(before)])).await
+    }
+}
+
+/// An effect to be written down with what causes it.
+pub(super) struct Effect<'a> {
+    pub(super) event: Event,
+    /// One effect of a kind per subject.
+    pub(super) subject: &'a str,
+    pub(super) ordering: &'a str,
+    pub(super) facts: &'a Facts,
+    pub(super) not_before: Timestamp,
+}
+
+/// Writes an effect.
+pub(super) fn write_effect(tx: &mut Tx<'_>, tenant: &TenantId, effect: &Effect<'_>, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "INSERT INTO outbox (tenant, kind, subject, body, state, not_before, created_at, channel, ordering)
+         VALUES (?, ?, ?, ?, 'waiting', ?, ?, 'event', ?) ON CONFLICT (tenant, kind, subject) DO NOTHING",
+        args![
+            tenant.as_str(),
+            effect.event.as_str(),
+            effect.subject,
+            to_json(effect.facts)?,
+            ms(effect.not_before),
+            ms(now),
+            effect.ordering
+        ],
+    )?;
+    Ok(())
+}
+
+/// The appointment is settled: what was to be said of the doubt about it is not said any more.
+pub(super) fn supersede_doubts(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.run(
+        "UPDATE outbox SET state = 'superseded', done_at = ?, last_error = 'settled meanwhile'
+         WHERE tenant = ? AND ordering = ? AND channel = 'event' AND target = '' AND state = 'waiting'
+           AND kind IN ('appointment.pending', 'callback.queued')",
+        args![ms(now), tenant.as_str(), appointment],
+    )?;
+    Ok(())
+}
+
+/// Whether the appointment was provisional before, and whether anybody heard of that.
+pub(super) fn doubts(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &str) -> Result<(bool, bool), StoreError> {
+    let any = "SELECT EXISTS (SELECT 1 FROM outbox WHERE tenant = ? AND ordering = ? AND channel = 'event' AND target = ''
+                              AND kind = 'appointment.pending')";
+    let told = "SELECT EXISTS (SELECT 1 FROM outbox WHERE tenant = ? AND ordering = ? AND channel = 'event' AND target = ''
+                               AND kind = 'appointment.pending' AND state = 'done')";
+    let args: &[Arg<'_>] = args![tenant.as_str(), appointment];
+    Ok((tx.exists(any, args)?, tx.exists(told, args)?))
+}
+
+/// What of an appointment waits for its calendar, if anything does.
+pub(super) fn open_change(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) -> Result<Option<Facts>, StoreError> {
+    let intent = tx.first(
+        "SELECT * FROM intents WHERE tenant = ? AND appointment = ? AND state IN ('open', 'handed_over')
+         ORDER BY created_at DESC, id DESC LIMIT 1",
+        args![tenant.as_str(), appointment.as_str()],
+    )?;
+    let Some(intent) = intent.as_ref().map(diary_rows::intent).transpose()? else { return Ok(None) };
+    debug_assert!(matches!(intent.state, IntentState::Open | IntentState::HandedOver));
+    let row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND id = ?", args![tenant.as_str(), appointment.as_str()])?;
+    let Some(appointment) = row.as_ref().map(diary_rows::appointment).transpose()? else { return Ok(None) };
+    Ok(Some(Facts {
+        start: Some(appointment.start),
+        end: Some(appointment.end),
+        wanted: Some((&intent.kind).into()),
+        ..Facts::default()
+    }))
+}
+
+/// Ends a row that waits; `false` when it was over already.
+fn close(tx: &mut Tx<'_>, row: &Taken, state: RowState, why: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
+    let touched = tx.run(
+        "UPDATE outbox SET state = ?, last_error = ?, done_at = ? WHERE id = ? AND tenant = ? AND state = 'waiting'",
+        args![state.as_str(), why, ms(now), row.id, row.tenant.as_str()],
+    )?;
+    Ok(touched > 0)
+}
+
+fn subject_of(tx: &mut Tx<'_>, id: i64) -> Result<String, StoreError> {
+    let row = tx.first("SELECT subject FROM outbox WHERE id = ?", args![id])?;
+    row.map_or(Ok(String::new()), |row| Reading { table: "outbox", row: &row }.text("subject"))
+}
+
+fn read(row: &Row) -> Result<OutboxRow, StoreError> {
+    let reading = Reading { table: "outbox", row };
+    Ok(OutboxRow {
+        row: Taken {
+            id: reading.number("id")?,
+            tenant: TenantId::new(reading.text("tenant")?),
+            event: reading.parsed("kind", Event::from_stored)?,
+            channel: reading.parsed("channel", Channel::from_stored)?,
+            target: reading.text("target")?,
+            ordering: reading.text("ordering")?,
+            key: reading.text("delivery_key")?,
+            facts: reading.json("body")?,
+            attempts: u32::try_from(reading.number("attempts")?).map_err(|_| reading.corrupt("attempts"))?,
+            created_at: reading.instant("created_at")?,
+        },
+        state: reading.parsed("state", RowState::parse)?,
+        not_before: reading.instant("not_before")?,
+        last_error: reading.text_or_none("last_error")?,
+        done_at: reading.instant_or_none("done_at")?,
+    })
+}
