@@ -22,7 +22,14 @@ pub(super) fn settle(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let row = tx.first("SELECT * FROM intents WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
-    let Some(intent) = row.as_ref().map(diary_rows::intent).transpose()? else { return Ok(()) };
+    let Some(row) = row else { return Ok(()) };
+    let intent = diary_rows::intent(&row)?;
+    // Two may have found out at once that the calendar did it; others hear of it once. One that was written
+    // as done, on the built-in calendar, has no such instant yet.
+    let was_settled = Reading { table: "intents", row: &row }.number_or_none("settled_at")?.is_some();
+    if intent.state == IntentState::Done && was_settled {
+        return Ok(());
+    }
     let appointment = &intent.appointment;
     match settlement {
         Settlement::Done { uid, staff } => {
