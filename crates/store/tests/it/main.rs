@@ -2,6 +2,7 @@
 
 mod claims;
 mod house;
+mod outbox;
 mod overlap;
 mod parts;
 mod promises;

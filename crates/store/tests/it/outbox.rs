@@ -1,0 +1,155 @@
+//! The outbox: leases, order, and that nobody who lost a lease has the last word.
+
+use std::collections::HashMap;
+
+use frontdesk_core::booking::IntentKind;
+use frontdesk_core::outbox::{Channel, Event, Outbox, OutboxFilter, OutboxStanding, Receiver, Revival, Room, RowState, Taken};
+use frontdesk_core::ports::{Diary as _, Settlement};
+use frontdesk_core::slot::Resource;
+use frontdesk_store::Store;
+use jiff::SignedDuration;
+
+use crate::house::{Base, Stored, at, beginning, intent, on_both, tenant};
+
+const LEASE: SignedDuration = SignedDuration::from_mins(1);
+
+fn room() -> Room {
+    Room { most: 32, each: 4, running: HashMap::new() }
+}
+
+async fn take(store: &Store, minute: i64) -> Vec<Taken> {
+    Outbox::take_due(store, at(minute), LEASE, &room()).await.expect("taken")
+}
+
+/// Appointments that are booked at once, an hour each.
+async fn book(stored: &Stored, slug: &str, count: i64) {
+    for number in 0..count {
+        let wanted = beginning(&format!("{number}"), &Resource::house(), 600 + number * 60, 60, None, true);
+        stored.store.begin(tenant(slug).scope(), &wanted, at(0)).await.expect("begun");
+    }
+}
+
+async fn a_row_is_taken_once_until_its_lease_is_over(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "salon", 1).await;
+    let first = take(&stored.store, 0).await;
+    assert_eq!((first.len(), first[0].event, first[0].attempts), (1, Event::Booked, 1));
+    assert!(take(&stored.store, 0).await.is_empty());
+    let second = take(&stored.store, 2).await;
+    assert_eq!(second[0].attempts, 2);
+    // Who lost the lease cannot put it off or give it up for the one who has it.
+    stored.store.again(&first[0], at(60), "late").await.expect("answered");
+    stored.store.dead(&first[0], "late", at(2)).await.expect("answered");
+    assert_eq!(take(&stored.store, 4).await.len(), 1);
+    // But what was delivered is delivered.
+    stored.store.done(&first[0], at(4)).await.expect("answered");
+    assert!(take(&stored.store, 10).await.is_empty());
+}
+
+async fn later_rows_wait_for_earlier_ones_of_the_same_receiver_only(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "salon", 1).await;
+    let booked = beginning("0", &Resource::house(), 600, 60, None, true).appointment.id;
+    let cancel = intent("i_c", &booked, IntentKind::Cancel { reason: "x".to_owned() }, true);
+    stored.store.begin_change(tenant("salon").scope(), &cancel, None, at(0)).await.expect("begun");
+    let both = [Receiver::Webhook, Receiver::Caller];
+    let effect = take(&stored.store, 0).await;
+    assert_eq!((effect.len(), effect[0].channel), (1, Channel::Event), "the effects of one appointment keep their order");
+    stored.store.expand(&effect[0], &both, at(0)).await.expect("expanded");
+    let first = take(&stored.store, 0).await;
+    // The cancellation is expanded beside the two deliveries of the booking.
+    let (effects, deliveries): (Vec<_>, Vec<_>) = first.into_iter().partition(|it| it.channel == Channel::Event);
+    assert_eq!((effects.len(), deliveries.len()), (1, 2));
+    stored.store.expand(&effects[0], &both, at(0)).await.expect("expanded");
+    assert!(take(&stored.store, 0).await.is_empty(), "both receivers are still busy with the booking");
+    let webhook = deliveries.iter().find(|it| it.channel == Channel::Webhook).expect("a webhook");
+    stored.store.done(webhook, at(0)).await.expect("done");
+    let next = take(&stored.store, 0).await;
+    assert_eq!((next.len(), next[0].event, next[0].channel), (1, Event::Cancelled, Channel::Webhook));
+    let mail = deliveries.iter().find(|it| it.channel == Channel::Mail).expect("a mail");
+    stored.store.dead(mail, "gone", at(0)).await.expect("dead");
+    assert_eq!(take(&stored.store, 0).await.len(), 1, "what was given up blocks nothing");
+}
+
+async fn a_backlog_of_one_tenant_hides_no_other(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "busy", 12).await;
+    book(&stored, "other", 1).await;
+    let taken = take(&stored.store, 0).await;
+    let of = |slug: &str| taken.iter().filter(|it| it.tenant.as_str() == slug).count();
+    assert_eq!((of("busy"), of("other")), (4, 1));
+    let full = Room { running: HashMap::from([((tenant("busy").slug, Channel::Event), 4)]), ..room() };
+    assert!(Outbox::take_due(&stored.store, at(0), LEASE, &full).await.expect("taken").is_empty());
+}
+
+async fn an_effect_that_was_overtaken_is_not_expanded(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "salon", 1).await;
+    let effect = take(&stored.store, 0).await.remove(0);
+    stored.store.superseded(&effect, "settled", at(0)).await.expect("answered");
+    stored.store.expand(&effect, &[Receiver::Webhook], at(0)).await.expect("answered");
+    let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
+    assert_eq!((rows.len(), rows[0].state), (1, RowState::Superseded));
+}
+
+async fn dead_rows_are_counted_revived_by_name_and_kept_while_done_ones_are_forgotten(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "salon", 2).await;
+    let taken = take(&stored.store, 0).await;
+    stored.store.dead(&taken[0], "answered 500", at(1)).await.expect("dead");
+    stored.store.done(&taken[1], at(1)).await.expect("done");
+    let standing = stored.store.outbox_standing(at(1)).await.expect("read");
+    assert_eq!(standing, OutboxStanding { waiting: 0, dead: 1, oldest: None });
+    assert_eq!(stored.store.forget_outbox(at(2)).await.expect("forgotten"), 1);
+    let other = Revival::AllDead(Some(tenant("other").slug));
+    assert_eq!(stored.store.revive(&other, "anna", at(3)).await.expect("revived"), 0);
+    assert_eq!(stored.store.revive(&Revival::One(taken[0].id), "anna", at(3)).await.expect("revived"), 1);
+    let audit = stored.store.audit(10).await.expect("read");
+    assert_eq!((audit.len(), &*audit[0].who, audit[0].tenant.as_deref()), (1, "anna", Some("salon")));
+    let again = take(&stored.store, 3).await;
+    assert_eq!((again[0].id, again[0].attempts), (taken[0].id, 1));
+    let standing = stored.store.outbox_standing(at(3)).await.expect("read");
+    assert_eq!(standing, OutboxStanding { waiting: 1, dead: 0, oldest: Some(at(0)) });
+}
+
+async fn a_booking_is_told_when_the_calendar_has_confirmed_it(base: Base) {
+    let stored = Stored::open(base).await;
+    let salon = tenant("salon");
+    let wanted = beginning("1", &Resource::house(), 600, 60, None, false);
+    stored.store.begin(salon.scope(), &wanted, at(0)).await.expect("begun");
+    assert!(take(&stored.store, 0).await.is_empty(), "nothing has happened yet");
+    let settled = Settlement::Done { uid: Some("u1".to_owned()), staff: None, ical: None };
+    stored.store.settle(salon.scope(), &wanted.intent.id, &settled, at(1)).await.expect("settled");
+    assert_eq!(take(&stored.store, 1).await.len(), 1);
+    // Somebody else found out as well, and the desk settles what it has settled before.
+    stored.store.settle(salon.scope(), &wanted.intent.id, &settled, at(2)).await.expect("settled");
+    let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
+    assert_eq!(rows.len(), 1, "{rows:?}");
+
+    let kind = IntentKind::Move {
+        start: at(900),
+        end: at(960),
+        busy: vec![(at(900), at(960))],
+        resource: Resource::house(),
+        staff: None,
+        reason: "x".to_owned(),
+    };
+    let moving = intent("i_m", &wanted.appointment.id, kind, false);
+    stored.store.begin_change(salon.scope(), &moving, None, at(3)).await.expect("begun");
+    for minute in [4, 5] {
+        stored.store.settle(salon.scope(), &moving.id, &settled, at(minute)).await.expect("settled");
+    }
+    let busy = stored.store.busy(salon.scope(), at(0), at(2000), at(6)).await.expect("read");
+    assert_eq!(busy.iter().map(|it| it.from).collect::<Vec<_>>(), [at(900)], "the new time stays blocked");
+    let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
+    assert_eq!((rows.len(), rows[0].row.facts.old_start), (2, Some(at(600))));
+}
+
+on_both! {
+    a_row_is_taken_once_until_its_lease_is_over,
+    later_rows_wait_for_earlier_ones_of_the_same_receiver_only,
+    a_backlog_of_one_tenant_hides_no_other,
+    an_effect_that_was_overtaken_is_not_expanded,
+    dead_rows_are_counted_revived_by_name_and_kept_while_done_ones_are_forgotten,
+    a_booking_is_told_when_the_calendar_has_confirmed_it,
+}
