@@ -3,7 +3,7 @@
 //! Reading order: [`calcom`] is the calendar with faults on request, [`retell`] the agent that
 //! calls the gateway, [`http_client`] the smallest client that can talk to either, [`openapi`]
 //! holds what both sides of a conversation with Cal.com must look like, [`redis`] and [`postgres`] start
-//! real servers. [`smtp`] keeps mail, [`receiver`] keeps webhooks.
+//! real servers. [`smtp`] keeps mail, [`receiver`] keeps webhooks, [`wire`] can be cut.
 
 pub mod calcom;
 pub mod clock;
@@ -14,6 +14,8 @@ pub mod receiver;
 pub mod redis;
 pub mod retell;
 pub mod smtp;
+
+pub mod wire;
 
 mod signature;
 
