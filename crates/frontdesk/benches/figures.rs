@@ -1,7 +1,7 @@
 //! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary with all protections on, Redis
 //! for its state and its log in a file, under load beside a bare axum route and, where installed, nginx that
 //! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- cold` or
-//! `-- health` only that load, for as long as a profiler needs. Quote ratios: machines are noisy.
+//! `-- health` or `-- events` only that load, for as long as a profiler needs. Quote ratios: machines are noisy.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -52,6 +52,7 @@ enum Only {
     Warm,
     Cold,
     Health,
+    Events,
 }
 
 impl Only {
@@ -61,6 +62,7 @@ impl Only {
             "warm" => Some(Self::Warm),
             "cold" => Some(Self::Cold),
             "health" => Some(Self::Health),
+            "events" => Some(Self::Events),
             _ => None,
         }
     }
@@ -314,7 +316,7 @@ async fn whole(only: Option<Only>) {
     let calendar = SimulatedCalCom::start(Config::salon().rate_limit(Some(RateLimit::of(100_000_000)))).await;
     let calcom = |slug: &str, verify_after: &str| {
         format!(
-            "slug = \"{slug}\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\n[calendar]\nkind = \"calcom\"\nbase_url = \"{}\"\napi_key = \"cal_test_salon\"\nverify_after = \"{verify_after}\"\n[[services]]\nname = \"Herrenhaarschnitt\"\nminutes = 55\ncalcom_event_type_id = 102\n",
+            "slug = \"{slug}\"\nname = \"Bench\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"de\"\n[retell]\napi_key = \"{KEY}\"\n[calendar]\nkind = \"calcom\"\nbase_url = \"{}\"\napi_key = \"cal_test_salon\"\nverify_after = \"{verify_after}\"\nwebhook_secret = \"whsec_bench\"\n[[services]]\nname = \"Herrenhaarschnitt\"\nminutes = 55\ncalcom_event_type_id = 102\n",
             calendar.base_url()
         )
     };
@@ -363,6 +365,10 @@ async fn whole(only: Option<Only>) {
                 load_of(connections, "availability, cold", &gateway.address, Some(&gateway), availability("cold")).await;
                 continue;
             }
+            Some(Only::Events) => {
+                events(&gateway, connections).await;
+                continue;
+            }
             Some(Only::Health) => {
                 load_of(connections, "health", &gateway.address, Some(&gateway), |_, _| {
                     b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()
@@ -404,6 +410,7 @@ async fn whole(only: Option<Only>) {
         calendar.clear_faults();
         bookings(&gateway, first, connections).await;
         first = first.saturating_add(100.days());
+        events(&gateway, connections).await;
     }
     if only.is_some() {
         return;
@@ -423,6 +430,108 @@ async fn whole(only: Option<Only>) {
     load_of(1, "warm, one caller, all protections on again", &gateway.address, Some(&gateway), alone).await;
     bookings(&gateway, tomorrow.saturating_add(400.days()), 1).await;
     say(&format!("resident after the load: {:.1} MiB", gateway.resident()));
+}
+
+/// Ten thousand webhooks, a tenth of them twice and none in order, beside a route that only commits one row.
+async fn events(gateway: &Gateway, connections: usize) {
+    const EVENTS: usize = 10_000;
+    let begin = Timestamp::now_ms() / 1000 + 86_400 * 20;
+    let mut luck = 7_u64;
+    let mut below = move |end: u64| {
+        luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (luck >> 33) % end
+    };
+    let mut order: Vec<usize> = (0..EVENTS * 10 / 11).collect();
+    order.extend((0..EVENTS / 11).map(|_| below(EVENTS as u64 * 10 / 11) as usize));
+    for at in (1..order.len()).rev() {
+        order.swap(at, below(at as u64 + 1) as usize);
+    }
+    let event = |number: usize| {
+        // A booking is made, moved and cancelled; every fourth event is the next booking's first.
+        let (booking, step) = (number / 3, number % 3);
+        let start = begin + booking as i64 * 3600 + step as i64 * 900;
+        let at = |second: i64| Timestamp::from_second(second).expect("in range").to_string();
+        let trigger = ["BOOKING_CREATED", "BOOKING_RESCHEDULED", "BOOKING_CANCELLED"][step];
+        json!({"triggerEvent": trigger, "createdAt": at(begin + number as i64), "payload": {
+            "uid": format!("u{connections}-{booking}-{}", step.min(1)), "rescheduleUid": (step == 1).then(|| format!("u{connections}-{booking}-0")),
+            "iCalUID": format!("i{connections}-{booking}@Cal.com"), "iCalSequence": step, "eventTypeId": 102,
+            "startTime": at(start), "endTime": at(start + 3300), "organizer": {"id": 7},
+            "attendees": [{"name": "Ada Byron", "email": "ada@example.org", "phoneNumber": "+4915123456789"}]}})
+        .to_string()
+    };
+    let bodies: Vec<String> = order.into_iter().map(event).collect();
+    let bodies = Arc::new(bodies);
+    let share = |connection: usize| bodies.iter().skip(connection).step_by(connections).cloned().collect::<Vec<_>>();
+
+    let row = OneRow::start(&gateway.folder).await;
+    let all: Vec<Vec<String>> = (0..connections).map(share).collect();
+    let address = row.address.clone();
+    storm("a bare route that commits one row", &address, None, all.clone(), |body| request("/", body)).await;
+    storm("calendar events, a tenth twice, shuffled", &gateway.address, Some(gateway), all, |body| {
+        let signature = frontdesk_testkit::calcom::sign_webhook("whsec_bench", body.as_bytes());
+        format!(
+            "POST /api/t/warm/calcom/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-cal-signature-256: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    })
+    .await;
+}
+
+/// Sends all of `bodies`, one list a connection.
+async fn storm(name: &str, address: &str, gateway: Option<&Gateway>, bodies: Vec<Vec<String>>, make: impl Fn(&str) -> Vec<u8>) {
+    let mut tasks = tokio::task::JoinSet::new();
+    let cpu = || gateway.map_or(f64::NAN, Gateway::cpu);
+    let prepared: Vec<Vec<Vec<u8>>> = bodies.iter().map(|all| all.iter().map(|body| make(body)).collect()).collect();
+    let (began_cpu, began) = (cpu(), now());
+    for requests in prepared {
+        let address = address.to_owned();
+        tasks.spawn(async move {
+            let mut stream = TcpStream::connect(address).await.expect("connected");
+            let mut took = Vec::with_capacity(requests.len());
+            for request in requests {
+                let asked = now();
+                let answer = exchange(&mut stream, &request).await;
+                took.push(asked.elapsed());
+                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            }
+            took
+        });
+    }
+    let all: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
+    let spent = cpu() - began_cpu;
+    report(name, all, began.elapsed(), (!spent.is_nan()).then_some(spent));
+}
+
+/// The floor of an acknowledgement: one row on the disk, one answer.
+struct OneRow {
+    address: String,
+}
+
+impl OneRow {
+    async fn start(folder: &std::path::Path) -> Self {
+        let connection = rusqlite::Connection::open(folder.join("one-row.db")).expect("opened");
+        connection.pragma_update(None, "journal_mode", "wal").expect("set");
+        connection.pragma_update(None, "synchronous", "full").expect("set");
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS event (body TEXT NOT NULL) STRICT").expect("made");
+        let connection = Arc::new(std::sync::Mutex::new(connection));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let commit = move |body: String| {
+            let connection = Arc::clone(&connection);
+            async move {
+                let write = move || {
+                    let connection = connection.lock().expect("not poisoned");
+                    connection.execute("INSERT INTO event (body) VALUES (?)", [&body]).expect("written")
+                };
+                tokio::task::spawn_blocking(write).await.expect("written").to_string()
+            }
+        };
+        let bare = axum::Router::new().route("/", axum::routing::post(commit));
+        #[expect(clippy::disallowed_methods, reason = "the floor of the comparison runs beside the load")]
+        tokio::spawn(async move { axum::serve(listener, bare).await });
+        Self { address }
+    }
 }
 
 /// A proxy that does nothing else, for comparison; `None` where it is not installed.
