@@ -1,6 +1,6 @@
 //! What has been given away: appointments, the intents that change calendars, and callbacks.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Phone;
@@ -322,6 +322,29 @@ pub struct Callback {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Callback {
+    /// About an appointment that no machine could settle: a person decides, soon.
+    pub fn about(appointment: &Appointment, id: CallbackId, now: Timestamp) -> Self {
+        Self {
+            id,
+            call: appointment.call.clone(),
+            appointment: Some(appointment.id.clone()),
+            name: Some(appointment.attendee.name.clone()),
+            phone: appointment.attendee.phone.clone().or_else(|| appointment.owner.clone()),
+            cause: CallbackCause::Unsettled,
+            service: Some(appointment.service.clone()),
+            notes: None,
+            preferred_time: None,
+            priority: Priority::Urgent,
+            due_at: now + SignedDuration::from_hours(Priority::Urgent.hours()),
+            state: CallbackState::Pending,
+            assigned_to: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }
 
 /// Why there is a callback.

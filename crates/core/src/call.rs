@@ -161,6 +161,8 @@ pub struct Memory {
     pub awaiting: Option<Awaiting>,
     /// What was done last, so that the same request again is answered again.
     pub done: Option<Effect>,
+    /// Whether the last wish came to something: an appointment, a change, a place on the list.
+    pub served: bool,
 }
 
 /// A change that this call made.

@@ -196,6 +196,9 @@ impl Desk {
         if !matches!(outcome, Outcome::NeedsConfirmation(_)) {
             session.memory.awaiting = None;
         }
+        if let Some(served) = outcome.serves() {
+            session.memory.served = served;
+        }
         if let Some(call) = &visit.call.id
             && serde_json::to_string(&session.memory).unwrap_or_default() != before
         {
@@ -265,7 +268,8 @@ impl Desk {
         if let Some(name) = &session.memory.name {
             return Ok(Some(name.clone()));
         }
-        Ok(self.history(session).await?.last().map(|appointment| appointment.attendee.name.clone()))
+        let history = self.history(session).await?;
+        Ok(history.iter().rev().map(|it| &it.attendee.name).find(|name| !name.expose().is_empty()).cloned())
     }
 
     /// Everything this number ever had here, by start.

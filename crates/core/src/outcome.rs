@@ -1,6 +1,8 @@
 //! Everything that a use case may end in. Closed lists: a new ending does not compile until every
 //! dialect and both languages say something about it.
 
+mod conduct;
+
 use jiff::civil::{Date, Time, Weekday};
 use jiff::{SignedDuration, Timestamp};
 
@@ -518,28 +520,6 @@ impl Outcome {
             | Self::TemporarilyUnavailable(_)
             | Self::Invalid { .. }
             | Self::Error(_) => false,
-        }
-    }
-
-    /// What the agent should do next, one word.
-    pub fn next_action(&self) -> &'static str {
-        match self {
-            Self::Available(_) | Self::NeedsConfirmation(_) => "confirm_with_caller",
-            Self::Offered { .. } | Self::Taken(_) => "let_caller_choose",
-            Self::Denied { slots, .. } if !slots.is_empty() => "let_caller_choose",
-            Self::Ambiguous(_) | Self::NeedsInput { .. } | Self::Invalid { .. } => "ask_caller",
-            Self::Unavailable(_) | Self::Denied { .. } => "offer_callback",
-            Self::NotFound(Missed::Service(_) | Missed::Staff(_) | Missed::Slot) => "ask_caller",
-            Self::NotFound(_) => "continue",
-            Self::RateLimited { .. } => "wait",
-            Self::Booked { .. }
-            | Self::Pending { .. }
-            | Self::Cancelled(_)
-            | Self::Rescheduled { .. }
-            | Self::Ok(_)
-            | Self::CallbackQueued(_)
-            | Self::TemporarilyUnavailable(_)
-            | Self::Error(_) => "continue",
         }
     }
 

@@ -364,12 +364,13 @@ pub trait Diary: Send + Sync {
 
     /// Applies what the calendar tells, once and in the order of its sequence, whatever order it comes in.
     /// `placed` is where the booking belongs, should it be new here; `None` where nothing here is booked
-    /// like that.
+    /// like that. `item` is the id of the work item that is written with it where somebody has to look.
     async fn apply_news(
         &self,
         scope: Scope<'_>,
         news: &CalendarNews,
         placed: Option<&Placed>,
+        item: &CallbackId,
         now: Timestamp,
     ) -> Result<Applied, StoreError>;
 
@@ -490,8 +491,8 @@ pub trait Callbacks: Send + Sync {
     /// Several.
     async fn callbacks(&self, scope: Scope<'_>, filter: &CallbackFilter) -> Result<Vec<Callback>, StoreError>;
 
-    /// Replaces the row.
-    async fn update(&self, scope: Scope<'_>, callback: &Callback) -> Result<(), StoreError>;
+    /// Replaces the row, if nobody has changed it since `seen`, when it was read; whether it did.
+    async fn update(&self, scope: Scope<'_>, callback: &Callback, seen: Timestamp) -> Result<bool, StoreError>;
 
     /// Closes open ones about an appointment, or about unmet wishes of this call or number.
     async fn resolve(

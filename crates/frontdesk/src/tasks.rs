@@ -37,6 +37,8 @@ const DESCRIBE_EVERY: Duration = Duration::from_millis(1000);
 const RENEW_AFTER: u32 = 5;
 /// Calls that nobody ended are looked for this often.
 const CLOSE_EVERY: Duration = Duration::from_secs(60);
+/// A call that ended is looked at again for so long.
+const JUST_ENDED: SignedDuration = SignedDuration::from_mins(5);
 /// Past this a call without an end is taken for over.
 const LONGEST_CALL: SignedDuration = SignedDuration::from_hours(2);
 
@@ -101,7 +103,12 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
         let desk = desk.clone();
         async move {
             match desk.settle_due().await {
-                Ok(round) => tell(&round),
+                Ok(round) => {
+                    tell(&round);
+                    if let Some(error) = &round.trouble {
+                        tracing::error!(error = error.with_causes(), "an open intent could not be worked on");
+                    }
+                }
                 Err(error) => tracing::error!(error = error.with_causes(), "open intents could not be worked on"),
             }
         }
@@ -114,11 +121,22 @@ pub(crate) async fn close_abandoned(store: &Store, desk: &Desk) -> Result<u64, S
     let before = desk.now() - LONGEST_CALL;
     let mut closed = 0;
     for (slug, call) in store.overdue_calls(before).await? {
-        if let Some(tenant) = desk.tenant(&slug) {
-            desk.call_is_over(&tenant, &call).await?;
+        // One that cannot be read keeps no other waiting.
+        if let Some(tenant) = desk.tenant(&slug)
+            && let Err(error) = desk.call_is_over(&tenant, &call).await
+        {
+            tracing::error!(tenant = %slug, error = error.with_causes(), "what a call left open could not be found out");
         }
         if let Some(id) = &call.id {
             closed += u64::from(store.abandon(&slug, id).await?);
+        }
+    }
+    // What was still under way when the caller hung up has come to something, or to nothing, by now.
+    for (slug, call) in store.calls_ended(desk.now() - JUST_ENDED, desk.now()).await? {
+        if let Some(tenant) = desk.tenant(&slug)
+            && let Err(error) = desk.call_is_over(&tenant, &call).await
+        {
+            tracing::error!(tenant = %slug, error = error.with_causes(), "what a call left open could not be found out");
         }
     }
     Ok(closed)

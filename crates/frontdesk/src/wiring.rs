@@ -170,7 +170,7 @@ impl House {
     pub async fn settle(&self) -> Result<usize, StoreError> {
         let round = self.desk.settle_due().await?;
         crate::tasks::tell(&round);
-        Ok(round.taken)
+        round.trouble.map_or(Ok(round.taken), Err)
     }
 
     /// Works on the outbox now, one round; returns how many rows were worked on.

@@ -250,8 +250,13 @@ async fn advance(
         let mut callback = find(&edge, tenant, &id).await?;
         let changes = read(asked.fields(), tenant)?;
         apply(&mut callback, changes)?;
-        callback.updated_at = now;
-        edge.callbacks.update(tenant.scope(), &callback).await?;
+        let seen = callback.updated_at;
+        // Two changes in one moment must still be told apart.
+        callback.updated_at = now.max(seen + SignedDuration::from_millis(1));
+        if !edge.callbacks.update(tenant.scope(), &callback, seen).await? {
+            let detail = "Somebody else has changed it in this moment: read it again.";
+            return Err(Problem::new(Code::StateConflict, detail.to_owned()));
+        }
         Ok((StatusCode::OK, work_item(&callback, tenant, now)))
     })
     .await

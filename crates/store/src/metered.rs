@@ -51,7 +51,7 @@ metered!(Diary {
     fn appointment(scope: Scope<'_>, id: &BookingId) -> Option<Appointment>;
     fn appointments(scope: Scope<'_>, filter: &AppointmentFilter) -> Vec<Appointment>;
     fn intent_of(scope: Scope<'_>, appointment: &BookingId) -> Option<Intent>;
-    fn apply_news(scope: Scope<'_>, news: &CalendarNews, placed: Option<&Placed>, now: Timestamp) -> Applied;
+    fn apply_news(scope: Scope<'_>, news: &CalendarNews, placed: Option<&Placed>, item: &CallbackId, now: Timestamp) -> Applied;
     fn take_due(now: Timestamp, lease: SignedDuration, most: u32) -> Vec<(TenantId, IntentId)>;
     fn intent(scope: Scope<'_>, id: &IntentId) -> Option<Intent>;
     fn intents(scope: Scope<'_>, most: u32) -> Vec<Intent>;
@@ -70,7 +70,7 @@ metered!(Callbacks {
     fn add(scope: Scope<'_>, callback: &Callback) -> Callback;
     fn callback(scope: Scope<'_>, id: &CallbackId) -> Option<Callback>;
     fn callbacks(scope: Scope<'_>, filter: &CallbackFilter) -> Vec<Callback>;
-    fn update(scope: Scope<'_>, callback: &Callback) -> ();
+    fn update(scope: Scope<'_>, callback: &Callback, seen: Timestamp) -> bool;
     fn resolve(scope: Scope<'_>, appointment: Option<&BookingId>, call: Option<&CallId>, phone: Option<&Phone>, now: Timestamp) -> ();
 });
 

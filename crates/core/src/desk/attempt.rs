@@ -12,7 +12,7 @@ use super::pieces::Pieces;
 use super::{Desk, Visit, spawn};
 use crate::booking::{Appointment, AppointmentState, Intent, IntentKind, IntentState};
 use crate::deadline::Deadline;
-use crate::ids::IntentId;
+use crate::ids::{BookingId, IntentId};
 use crate::ports::{CalendarBooking, CalendarError, NewBooking, Refusal, Settlement, Standing, StoreError};
 use crate::tenant::Tenant;
 
@@ -156,8 +156,7 @@ impl Desk {
                 let staff = who(tenant, &booking.hosts);
                 let (uid, ical) = (Some(booking.uid.clone()), booking.ical_uid.clone());
                 self.settle(tenant, intent, &Settlement::Done { uid, staff, ical }).await?;
-                let current = self.parts.diary.appointment(tenant.scope(), &appointment.id).await?;
-                Ok(current.map_or(Settled::Open, Settled::Done))
+                self.as_it_is_now(tenant, &appointment.id).await
             }
             Standing::AwaitsApproval if self.given_up(intent, appointment) => self.hand_over(tenant, intent, appointment).await,
             Standing::AwaitsApproval => {
@@ -176,6 +175,19 @@ impl Desk {
                 Ok(Settled::Refused(Refusal::Taken))
             }
         }
+    }
+
+    /// How an attempt ended by what stands here: the calendar may have told of more meanwhile.
+    pub(super) async fn as_it_is_now(&self, tenant: &Tenant, id: &BookingId) -> Result<Settled, StoreError> {
+        let current = self.parts.diary.appointment(tenant.scope(), id).await?;
+        Ok(match current {
+            Some(current) => match current.state {
+                AppointmentState::Booked => Settled::Done(current),
+                AppointmentState::Cancelled | AppointmentState::Refused => Settled::Refused(Refusal::Taken),
+                AppointmentState::Pending | AppointmentState::NeedsPerson => Settled::Open,
+            },
+            None => Settled::Open,
+        })
     }
 
     /// We said no; a booking that surfaces all the same is cancelled.

@@ -322,7 +322,8 @@ impl Desk {
             state,
             attempts: 0,
             created_at: now,
-            lease_until: now + super::attempt::LEASE,
+            // From here on, not from when the caller began to wait: looking for the time took its time.
+            lease_until: self.now() + super::attempt::LEASE,
             watch_until: None,
             last_error: None,
         }

@@ -79,24 +79,7 @@ impl Desk {
 
     /// An appointment that no machine could settle: a person decides, soon.
     pub(super) async fn queue_for(&self, tenant: &Tenant, appointment: &Appointment) -> Result<(), StoreError> {
-        let now = self.now();
-        let callback = Callback {
-            id: CallbackId::fresh(&*self.parts.dice),
-            call: appointment.call.clone(),
-            appointment: Some(appointment.id.clone()),
-            name: Some(appointment.attendee.name.clone()),
-            phone: appointment.attendee.phone.clone().or_else(|| appointment.owner.clone()),
-            cause: CallbackCause::Unsettled,
-            service: Some(appointment.service.clone()),
-            notes: None,
-            preferred_time: None,
-            priority: Priority::Urgent,
-            due_at: now + SignedDuration::from_hours(Priority::Urgent.hours()),
-            state: CallbackState::Pending,
-            assigned_to: None,
-            created_at: now,
-            updated_at: now,
-        };
+        let callback = Callback::about(appointment, CallbackId::fresh(&*self.parts.dice), self.now());
         self.parts.callbacks.add(tenant.scope(), &callback).await.map(|_| ())
     }
 
@@ -145,13 +128,15 @@ impl Desk {
         let (scope, now) = (tenant.scope(), self.now());
         let memory = self.parts.calls.open(scope, call, now).await?;
         let asked = memory.wish.is_some() || !memory.offered.is_empty();
-        if !asked || memory.done.is_some() {
+        if !asked || memory.served {
             return Ok(());
         }
-        let filter = AppointmentFilter { call: Some(id.clone()), limit: 1, ..AppointmentFilter::default() };
-        let wanted = CallbackFilter { call: Some(id.clone()), limit: 1, ..CallbackFilter::default() };
-        if !self.parts.diary.appointments(scope, &filter).await?.is_empty()
-            || !self.parts.callbacks.callbacks(scope, &wanted).await?.is_empty()
+        let filter = AppointmentFilter { call: Some(id.clone()), standing_only: true, limit: 1, ..AppointmentFilter::default() };
+        let wanted = CallbackFilter { call: Some(id.clone()), ..CallbackFilter::default() };
+        let listed = self.parts.callbacks.callbacks(scope, &wanted).await?;
+        // One that closed itself did so for something that stands, or stood; a person's word is the last.
+        if listed.iter().any(|it| it.state != CallbackState::Resolved)
+            || !self.parts.diary.appointments(scope, &filter).await?.is_empty()
         {
             return Ok(());
         }

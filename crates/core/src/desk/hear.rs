@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Desk;
 use crate::calendar_news::{Applied, CalendarNews, Placed};
-use crate::ids::BookingId;
+use crate::ids::{BookingId, CallbackId};
 use crate::ports::StoreError;
 use crate::slot::{Line, busy_stretches};
 use crate::tenant::{Service, Tenant};
@@ -14,13 +14,8 @@ impl Desk {
     /// place, somebody has to look at it, soon.
     pub async fn hear(&self, tenant: &Tenant, news: &CalendarNews) -> Result<Applied, StoreError> {
         let placed = self.place(tenant, news);
-        let applied = self.parts.diary.apply_news(tenant.scope(), news, placed.as_ref(), self.now()).await?;
-        if let Applied::Overlaps(id) | Applied::Contradicts(id) = &applied
-            && let Some(appointment) = self.parts.diary.appointment(tenant.scope(), id).await?
-        {
-            self.queue_for(tenant, &appointment).await?;
-        }
-        Ok(applied)
+        let item = CallbackId::fresh(&*self.parts.dice);
+        self.parts.diary.apply_news(tenant.scope(), news, placed.as_ref(), &item, self.now()).await
     }
 
     /// Where a booking of that event type belongs; `None` where nothing here is booked like that.

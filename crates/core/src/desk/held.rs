@@ -30,7 +30,11 @@ impl Desk {
         let staff = hold.staff.as_deref().and_then(|name| session.tenant().staff_member(name)).cloned();
         let local = hold.start.to_zoned_datetime(session.tenant().zone().clone());
         let when = When { date: DateWish::On(local.date()), time: TimeWish::At(local.time()) };
-        self.look(session, &Wish { service, staff, when, replaces: None }).await
+        let moved = match &hold.replaces {
+            Some(id) => self.parts.diary.appointment(session.tenant().scope(), id).await?,
+            None => None,
+        };
+        self.look(session, &Wish { service, staff, when, replaces: moved.as_ref() }).await
     }
 
     /// Lets slots of this call go.

@@ -11,7 +11,7 @@ mod shift;
 
 use super::Desk;
 use super::attempt::{Settled, Turn};
-use crate::booking::{Appointment, Intent, IntentKind, IntentState, Part, PartState};
+use crate::booking::{Appointment, AppointmentState, Intent, IntentKind, IntentState, Part, PartState};
 use crate::deadline::Deadline;
 use crate::ports::{CalendarBooking, NewBooking, Refusal, Settlement, Standing, StoreError};
 use crate::tenant::Tenant;
@@ -150,8 +150,11 @@ impl Pieces<'_> {
 
     async fn done(&self, staff: Option<String>) -> Result<Settled, Stop> {
         self.settle(&Settlement::Done { uid: None, staff, ical: None }).await?;
-        let current = self.desk.parts.diary.appointment(self.tenant.scope(), &self.appointment.id).await?;
-        Ok(current.map_or(Settled::Open, Settled::Done))
+        if matches!(self.intent.kind, IntentKind::Cancel { .. }) {
+            let current = self.desk.parts.diary.appointment(self.tenant.scope(), &self.appointment.id).await?;
+            return Ok(current.filter(|it| it.state == AppointmentState::Cancelled).map_or(Settled::Open, Settled::Done));
+        }
+        Ok(self.desk.as_it_is_now(self.tenant, &self.appointment.id).await?)
     }
 
     async fn later(&self, why: &str) -> Result<Settled, Stop> {

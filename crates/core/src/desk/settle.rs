@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::attempt::{LEASE, Turn};
 use super::offers::join_all;
 use super::{Desk, Session, Visit};
-use crate::booking::{AppointmentState, CallbackCause, IntentState};
+use crate::booking::{AppointmentState, CallbackCause, CallbackState, IntentState};
 use crate::deadline::Deadline;
 use crate::ids::{BookingId, IntentId, TenantId};
 use crate::outcome::{Change, Outcome, Promise, Shown};
@@ -19,12 +19,14 @@ const PER_ROUND: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What one round did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Round {
     /// How many intents were taken on.
     pub taken: usize,
     /// Those that were given up with the calendar holding some parts and not others.
     pub torn: Vec<Torn>,
+    /// Where the store failed one of them; the others are not kept from being told.
+    pub trouble: Option<StoreError>,
 }
 
 /// An appointment that only a person can put right.
@@ -58,8 +60,14 @@ impl Desk {
         // All at once: one calendar that hangs keeps nobody else's intents waiting. One that fails here
         // keeps its lease and comes up again.
         let results = join_all(work.collect()).await;
-        let torn = results.into_iter().collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten().collect();
-        Ok(Round { taken, torn })
+        let mut round = Round { taken, ..Round::default() };
+        for result in results {
+            match result {
+                Ok(torn) => round.torn.extend(torn),
+                Err(error) => round.trouble = Some(error),
+            }
+        }
+        Ok(round)
     }
 
     /// Whether that was given up with parts in the calendar that should not be there.
@@ -78,7 +86,17 @@ impl Desk {
         let promise = self.queue(session, CallbackCause::Provisional, Some(&shown.service), Some(&shown.booking)).await?;
         match self.current(session.visit, &shown, change).await? {
             Some(outcome) => {
-                self.parts.callbacks.resolve(session.tenant().scope(), Some(&shown.booking), None, None, session.now).await?;
+                // This one item; others about the appointment may say that somebody has to look.
+                let scope = session.tenant().scope();
+                if let Some(promise) = &promise
+                    && let Some(mut item) = self.parts.callbacks.callback(scope, &promise.callback).await?
+                    && item.cause == CallbackCause::Provisional
+                    && !item.state.is_closed()
+                {
+                    let seen = item.updated_at;
+                    item.state = CallbackState::Resolved;
+                    self.parts.callbacks.update(scope, &item, seen).await?;
+                }
                 Ok(outcome)
             }
             None => Ok(Outcome::Pending { appointment: shown, change, promise }),

@@ -126,3 +126,35 @@ async fn a_wish_in_a_call_whose_end_is_never_told_is_on_the_list_as_well() {
     assert_eq!(house.inner.close_abandoned().await.expect("closed"), 0);
     assert_eq!(house.callbacks("salon").await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_second_wish_that_came_to_nothing_is_on_the_list_although_the_first_was_met() {
+    let house = House::open().await;
+    let call = house.call("salon", "c1", ANNA);
+    call.booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+    call.say("cancel_appointment", json!({"date": "Montag", "confirm": true})).await;
+    call.slot("Beratung", "Dienstag", "11 Uhr").await;
+    hang_up(&house, "c1").await;
+    assert_eq!(house.callbacks("salon").await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_only_asked_whether_the_appointment_stands_is_on_no_list() {
+    let house = House::open().await;
+    house.call("salon", "c1", ANNA).booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+    let wish = json!({"service": "Beratung", "date": "Montag", "time": "10 Uhr"});
+    let still = house.call("salon", "c2", ANNA).say("check_availability", wish).await;
+    assert_eq!(still["status"], "booked", "{still}");
+    hang_up(&house, "c2").await;
+    assert!(house.callbacks("salon").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_analysis_of_a_call_whose_end_was_lost_finds_the_wish_as_well() {
+    let house = House::open().await;
+    house.call("salon", "c1", ANNA).slot("Beratung", "Montag", "10 Uhr").await;
+    let analyzed = event("call_analyzed", &house.call("salon", "c1", ANNA).envelope(), json!({}));
+    let (status, answer) = house.signed(&key_of("salon"), "/api/t/salon/retell/events", analyzed).await;
+    assert!(status.is_success(), "{answer}");
+    assert_eq!(house.callbacks("salon").await.len(), 1);
+}

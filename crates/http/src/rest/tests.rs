@@ -143,7 +143,14 @@ impl Diary for Stub {
     async fn intent_of(&self, _: Scope<'_>, _: &BookingId) -> Stored<Option<Intent>> {
         broken()
     }
-    async fn apply_news(&self, _: Scope<'_>, _: &CalendarNews, _: Option<&Placed>, _: Timestamp) -> Stored<Applied> {
+    async fn apply_news(
+        &self,
+        _: Scope<'_>,
+        _: &CalendarNews,
+        _: Option<&Placed>,
+        _: &CallbackId,
+        _: Timestamp,
+    ) -> Stored<Applied> {
         broken()
     }
     async fn take_due(&self, _: Timestamp, _: SignedDuration, _: u32) -> Stored<Vec<(TenantId, IntentId)>> {
@@ -194,11 +201,10 @@ impl Callbacks for Stub {
     async fn callbacks(&self, _: Scope<'_>, _: &CallbackFilter) -> Stored<Vec<Callback>> {
         Ok(self.callbacks.lock().expect("not poisoned").clone())
     }
-    async fn update(&self, _: Scope<'_>, callback: &Callback) -> Stored<()> {
-        for kept in self.callbacks.lock().expect("not poisoned").iter_mut().filter(|it| it.id == callback.id) {
-            *kept = callback.clone();
-        }
-        Ok(())
+    async fn update(&self, _: Scope<'_>, callback: &Callback, seen: Timestamp) -> Stored<bool> {
+        let mut kept = self.callbacks.lock().expect("not poisoned");
+        let found = kept.iter_mut().find(|it| it.id == callback.id && it.updated_at == seen);
+        Ok(found.map(|it| *it = callback.clone()).is_some())
     }
     async fn resolve(
         &self,

@@ -94,7 +94,7 @@ async fn serve(edge: &Edge, slug: Option<&str>, id: &RequestId, request: Request
             Ok(Json(old_call_started(call_id, variables)).into_response())
         }
         _ => {
-            if event == "call_ended" {
+            if matches!(event.as_str(), "call_ended" | "call_analyzed") {
                 // Before the event is stored: one that is delivered again finds the work item.
                 edge.desk.call_is_over(&tenant, &visit.call).await?;
             }

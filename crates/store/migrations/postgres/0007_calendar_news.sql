@@ -15,3 +15,6 @@ CREATE TABLE calendar_marks (
     kind     TEXT NOT NULL,
     PRIMARY KEY (tenant, booking)
 );
+
+-- Which calls ended a moment ago.
+CREATE INDEX call_events_by_time ON call_events (name, at);

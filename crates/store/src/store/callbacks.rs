@@ -22,41 +22,7 @@ const SAME_WISH: SignedDuration = SignedDuration::from_mins(30);
 impl Callbacks for Store {
     async fn add(&self, scope: Scope<'_>, callback: &Callback) -> Result<Callback, StoreError> {
         let (tenant, callback) = (scope.tenant().clone(), callback.clone());
-        self.engine
-            .write(Durability::Power, move |tx| {
-                let earlier = tx.first(
-                    "SELECT * FROM callbacks
-             WHERE tenant = ?1 AND cause = ?2 AND state IN ('pending', 'assigned', 'contacted')
-               AND appointment IS NOT DISTINCT FROM ?3
-               AND (call_id = ?4 OR (phone = ?5 AND created_at > ?6))
-             ORDER BY created_at DESC LIMIT 1",
-                    args![
-                        tenant.as_str(),
-                        callback.cause.as_str(),
-                        callback.appointment.as_ref().map(BookingId::as_str),
-                        callback.call.as_ref().map(CallId::as_str),
-                        callback.phone.as_ref().map(Phone::e164),
-                        ms(callback.created_at - SAME_WISH)
-                    ],
-                )?;
-                if let Some(row) = earlier {
-                    let mut kept = read(&row)?;
-                    kept.name = callback.name.clone().or(kept.name);
-                    kept.phone = callback.phone.clone().or(kept.phone);
-                    kept.service = callback.service.clone().or(kept.service);
-                    kept.notes = callback.notes.clone().or(kept.notes);
-                    kept.preferred_time = callback.preferred_time.clone().or(kept.preferred_time);
-                    kept.priority = kept.priority.max(callback.priority);
-                    kept.due_at = kept.due_at.min(callback.due_at);
-                    kept.updated_at = callback.updated_at;
-                    write(tx, &tenant, &kept)?;
-                    return Ok(kept);
-                }
-                write(tx, &tenant, &callback)?;
-                queued(tx, &tenant, &callback)?;
-                Ok(callback.clone())
-            })
-            .await
+        self.engine.write(Durability::Power, move |tx| add(tx, &tenant, &callback)).await
     }
 
     async fn callback(&self, scope: Scope<'_>, id: &CallbackId) -> Result<Option<Callback>, StoreError> {
@@ -93,9 +59,20 @@ impl Callbacks for Store {
             .await
     }
 
-    async fn update(&self, scope: Scope<'_>, callback: &Callback) -> Result<(), StoreError> {
+    async fn update(&self, scope: Scope<'_>, callback: &Callback, seen: Timestamp) -> Result<bool, StoreError> {
         let (tenant, callback) = (scope.tenant().clone(), callback.clone());
-        self.engine.write(Durability::Power, move |tx| write(tx, &tenant, &callback)).await
+        self.engine
+            .write(Durability::Power, move |tx| {
+                let unchanged = tx.exists(
+                    "SELECT EXISTS (SELECT 1 FROM callbacks WHERE tenant = ? AND id = ? AND updated_at = ?)",
+                    args![tenant.as_str(), callback.id.as_str(), ms(seen)],
+                )?;
+                if unchanged {
+                    write(tx, &tenant, &callback)?;
+                }
+                Ok(unchanged)
+            })
+            .await
     }
 
     async fn resolve(
@@ -139,6 +116,41 @@ fn queued(tx: &mut Tx<'_>, tenant: &TenantId, callback: &Callback) -> Result<(),
     }
     let effect = Effect { event: Event::CallbackQueued, subject, ordering, facts: &ids, not_before };
     outbox::write_effect(tx, tenant, &effect, now)
+}
+
+/// Adds one, or to an open one that is about the same.
+pub(super) fn add(tx: &mut Tx<'_>, tenant: &TenantId, callback: &Callback) -> Result<Callback, StoreError> {
+    let earlier = tx.first(
+        "SELECT * FROM callbacks
+    WHERE tenant = ?1 AND cause = ?2 AND state IN ('pending', 'assigned', 'contacted')
+      AND appointment IS NOT DISTINCT FROM ?3
+      AND (call_id = ?4 OR (phone = ?5 AND created_at > ?6))
+    ORDER BY created_at DESC LIMIT 1",
+        args![
+            tenant.as_str(),
+            callback.cause.as_str(),
+            callback.appointment.as_ref().map(BookingId::as_str),
+            callback.call.as_ref().map(CallId::as_str),
+            callback.phone.as_ref().map(Phone::e164),
+            ms(callback.created_at - SAME_WISH)
+        ],
+    )?;
+    if let Some(row) = earlier {
+        let mut kept = read(&row)?;
+        kept.name = callback.name.clone().or(kept.name);
+        kept.phone = callback.phone.clone().or(kept.phone);
+        kept.service = callback.service.clone().or(kept.service);
+        kept.notes = callback.notes.clone().or(kept.notes);
+        kept.preferred_time = callback.preferred_time.clone().or(kept.preferred_time);
+        kept.priority = kept.priority.max(callback.priority);
+        kept.due_at = kept.due_at.min(callback.due_at);
+        kept.updated_at = callback.updated_at;
+        write(tx, tenant, &kept)?;
+        return Ok(kept);
+    }
+    write(tx, tenant, callback)?;
+    queued(tx, tenant, callback)?;
+    Ok(callback.clone())
 }
 
 /// Closes what waited for this appointment to be settled.

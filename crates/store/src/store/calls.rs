@@ -252,14 +252,23 @@ impl Store {
                      ORDER BY started_at LIMIT 100",
                     args![ms(before)],
                 )?;
-                rows.iter()
-                    .map(|row| {
-                        let reading = Reading { table: "calls", row };
-                        let caller = Caller::from_envelope(reading.text_or_none("from_number")?.as_deref());
-                        let id = Some(CallId::new(reading.text("call_id")?));
-                        Ok((TenantId::new(reading.text("tenant")?), CallContext { id, caller, ..CallContext::none() }))
-                    })
-                    .collect()
+                rows.iter().map(context).collect()
+            })
+            .await
+    }
+
+    /// The calls of all tenants whose end was told in `[from, to)`.
+    pub async fn calls_ended(&self, from: Timestamp, to: Timestamp) -> Result<Vec<(TenantId, CallContext)>, StoreError> {
+        self.engine
+            .read(move |tx| {
+                let rows = tx.all(
+                    "SELECT calls.tenant, calls.call_id, calls.from_number FROM call_events
+                     JOIN calls ON calls.tenant = call_events.tenant AND calls.call_id = call_events.call_id
+                     WHERE call_events.name = 'call_ended' AND call_events.at >= ? AND call_events.at < ?
+                     ORDER BY call_events.at LIMIT 2000",
+                    args![ms(from), ms(to)],
+                )?;
+                rows.iter().map(context).collect()
             })
             .await
     }
@@ -275,6 +284,13 @@ impl Store {
             })
             .await
     }
+}
+
+fn context(row: &Row) -> Result<(TenantId, CallContext), StoreError> {
+    let reading = Reading { table: "calls", row };
+    let caller = Caller::from_envelope(reading.text_or_none("from_number")?.as_deref());
+    let id = Some(CallId::new(reading.text("call_id")?));
+    Ok((TenantId::new(reading.text("tenant")?), CallContext { id, caller, ..CallContext::none() }))
 }
 
 fn word(state: CallState) -> &'static str {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use frontdesk_core::booking::{Appointment, Intent, IntentKind, IntentState, Part};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
-use frontdesk_core::ids::{BookingId, CallId, IntentId, SlotId, TenantId};
+use frontdesk_core::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
 use frontdesk_core::ports::{AppointmentFilter, Beginning, Begun, Busy, Diary, Settlement, StoreError};
 use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
 use frontdesk_core::tenant::Scope;
@@ -297,10 +297,11 @@ impl Diary for Store {
         scope: Scope<'_>,
         news: &CalendarNews,
         placed: Option<&Placed>,
+        item: &CallbackId,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
-        let (tenant, news, placed) = (scope.tenant().clone(), news.clone(), placed.cloned());
-        self.engine.write(Durability::Power, move |tx| news::apply(tx, &tenant, &news, placed.as_ref(), now)).await
+        let (tenant, news, placed, item) = (scope.tenant().clone(), news.clone(), placed.cloned(), item.clone());
+        self.engine.write(Durability::Power, move |tx| news::apply(tx, &tenant, &news, placed.as_ref(), &item, now)).await
     }
 
     async fn take_due(&self, now: Timestamp, lease: SignedDuration, most: u32) -> Result<Vec<(TenantId, IntentId)>, StoreError> {

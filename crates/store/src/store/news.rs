@@ -1,8 +1,8 @@
 //! What a calendar tells, applied in one transaction: once, and never over something newer.
 
-use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Intent, IntentKind};
+use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Callback, Intent, IntentKind};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, NewsKind, Placed};
-use frontdesk_core::ids::{BookingId, TenantId};
+use frontdesk_core::ids::{BookingId, CallbackId, TenantId};
 use frontdesk_core::outbox::{Event, Origin};
 use frontdesk_core::ports::{Settlement, StoreError};
 use frontdesk_core::sensitive::Sensitive;
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::diary::insert_appointment;
 use super::holds::{Claimant, delete_occupancy, occupy};
-use super::{Store, diary_rows, settle};
+use super::{Store, callbacks, diary_rows, settle};
 use crate::engine::{Tx, args};
 use crate::rows::{Reading, ms};
 
@@ -40,6 +40,25 @@ pub(super) fn apply(
     tenant: &TenantId,
     news: &CalendarNews,
     placed: Option<&Placed>,
+    item: &CallbackId,
+    now: Timestamp,
+) -> Result<Applied, StoreError> {
+    let applied = take_up(tx, tenant, news, placed, now)?;
+    // In the same transaction: the news comes once, and so would the chance to say that somebody has to look.
+    if let Applied::Overlaps(id) | Applied::Contradicts(id) = &applied {
+        let row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
+        if let Some(appointment) = row.as_ref().map(diary_rows::appointment).transpose()? {
+            callbacks::add(tx, tenant, &Callback::about(&appointment, item.clone(), now))?;
+        }
+    }
+    Ok(applied)
+}
+
+fn take_up(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    news: &CalendarNews,
+    placed: Option<&Placed>,
     now: Timestamp,
 ) -> Result<Applied, StoreError> {
     let first = tx.run(
@@ -49,7 +68,7 @@ pub(super) fn apply(
     if first == 0 {
         return Ok(tx.undone(Applied::Repeated));
     }
-    let known = find(tx, tenant, news)?;
+    let (known, by_mark) = find(tx, tenant, news)?;
     if let (NewsKind::NoShow | NewsKind::Ended, known) = (news.kind, &known) {
         if let Some(appointment) = known {
             note(tx, tenant, &appointment.id, news.kind.as_str(), now)?;
@@ -64,6 +83,11 @@ pub(super) fn apply(
     }
     match known {
         Some(appointment) if has_parts(tx, tenant, &appointment.id)? => of_a_part(tx, tenant, news, &appointment, now),
+        // Our mark on a booking that is not the one we know: it was stored twice, or somebody copied the mark.
+        Some(appointment) if is_another(by_mark, &appointment) => match news.kind {
+            NewsKind::Created | NewsKind::Rescheduled => Ok(Applied::Contradicts(appointment.id)),
+            _ => Ok(Applied::Nothing),
+        },
         Some(appointment) => {
             if let Some(ical) = &news.ical_uid {
                 settle::name_in_calendar(tx, tenant, &appointment.id, ical)?;
@@ -81,17 +105,17 @@ pub(super) fn apply(
     }
 }
 
-/// The appointment that the news is about, by whatever it can be known by.
-fn find(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<Option<Appointment>, StoreError> {
+/// The appointment that the news is about, by whatever it can be known by; and whether that is our mark alone.
+fn find(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<(Option<Appointment>, bool), StoreError> {
     let tenant = tenant.as_str();
     let mut row = None;
-    if let Some(ical) = &news.ical_uid {
-        row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND ical_uid = ?", args![tenant, ical])?;
-    }
     for uid in [Some(&news.uid), news.former_uid.as_ref()].into_iter().flatten() {
         if row.is_none() {
             row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND calendar_uid = ?", args![tenant, uid])?;
         }
+    }
+    if let (None, Some(ical)) = (&row, &news.ical_uid) {
+        row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND ical_uid = ?", args![tenant, ical])?;
     }
     for uid in [Some(&news.uid), news.former_uid.as_ref()].into_iter().flatten() {
         if row.is_none() {
@@ -104,7 +128,9 @@ fn find(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<Optio
             )?;
         }
     }
+    let mut by_mark = false;
     if let (None, Some(intent)) = (&row, &news.intent) {
+        by_mark = true;
         row = tx.first(
             "SELECT appointments.* FROM appointments
              JOIN intents ON intents.tenant = appointments.tenant AND intents.appointment = appointments.id
@@ -112,7 +138,12 @@ fn find(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<Optio
             args![tenant, intent.as_str()],
         )?;
     }
-    row.as_ref().map(diary_rows::appointment).transpose()
+    Ok((row.as_ref().map(diary_rows::appointment).transpose()?, by_mark))
+}
+
+/// Whether it is only our mark that the news and the appointment share.
+fn is_another(by_mark: bool, appointment: &Appointment) -> bool {
+    by_mark && appointment.calendar_uid.is_some()
 }
 
 fn has_parts(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) -> Result<bool, StoreError> {
@@ -132,8 +163,8 @@ fn of_a_part(
     now: Timestamp,
 ) -> Result<Applied, StoreError> {
     let id = &appointment.id;
-    if let Some(intent) = newest_intent(tx, tenant, id)?.filter(|intent| !intent.state.is_settled()) {
-        return look_now(tx, tenant, &intent, now).map(|()| Applied::Nothing);
+    if newest_intent(tx, tenant, id)?.is_some_and(|intent| !intent.state.is_settled()) {
+        return Ok(Applied::Nothing);
     }
     if appointment.state != AppointmentState::Booked {
         return Ok(Applied::Nothing);
@@ -170,12 +201,25 @@ fn of_a_part(
 
 /// News without our mark that overtakes the answer to our own request: the answer itself will say so.
 fn is_our_own_coming(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<bool, StoreError> {
-    let (Some(event_type), Some(start)) = (news.event_type, news.start) else { return Ok(false) };
-    tx.exists(
-        "SELECT EXISTS (SELECT 1 FROM appointments
-         WHERE tenant = ? AND event_type = ? AND start_ms = ? AND state = 'pending' AND calendar_uid IS NULL)",
+    let (Some(event_type), Some(start), Some(attendee)) = (news.event_type, news.start, &news.attendee) else {
+        return Ok(false);
+    };
+    let pending = tx.all(
+        "SELECT * FROM appointments
+         WHERE tenant = ? AND event_type = ? AND start_ms = ? AND state = 'pending' AND calendar_uid IS NULL",
         args![tenant.as_str(), event_type, ms(start)],
-    )
+    )?;
+    for row in &pending {
+        let ours = diary_rows::appointment(row)?;
+        // Who gave no address got one that is made of the appointment's id.
+        let derived = attendee.email.as_ref().is_some_and(|email| email.expose().starts_with(ours.id.as_str()));
+        let same_address = attendee.email.is_some() && attendee.email == ours.attendee.email;
+        let same_number = attendee.phone.is_some() && attendee.phone == ours.attendee.phone;
+        if derived || same_address || same_number || attendee.name == ours.attendee.name {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether nothing newer has been told of this booking; if so, this is the newest now.
@@ -236,7 +280,7 @@ fn stands(
             // Ours, and the news is quicker than the answer, or comes where no answer came.
             IntentKind::Create if start == appointment.start => return done(&intent, tx),
             // At a time that nobody agreed to: whoever carries the intent out hands it over.
-            IntentKind::Create => return look_now(tx, tenant, &intent, now).map(|()| Applied::Nothing),
+            IntentKind::Create => return Ok(Applied::Nothing),
             IntentKind::Move { start: wanted, .. } if start == *wanted => return done(&intent, tx),
             IntentKind::Move { .. } if start == appointment.start => return Ok(Applied::Nothing),
             IntentKind::Move { .. } if intent.state.is_open() => {
@@ -279,10 +323,14 @@ fn is_gone(
     now: Timestamp,
 ) -> Result<Applied, StoreError> {
     let id = &appointment.id;
-    let mut contradicts = false;
-    if let Some(intent) = newest_intent(tx, tenant, id)?.filter(|intent| intent.state.is_open()) {
+    let newest = newest_intent(tx, tenant, id)?;
+    // Somebody has been told that it would be seen to.
+    let mut contradicts = appointment.state == AppointmentState::NeedsPerson
+        || newest.as_ref().is_some_and(|it| it.state.is_handed_over() && !matches!(it.kind, IntentKind::Cancel { .. }));
+    if let Some(intent) = newest.filter(|intent| intent.state.is_open()) {
         match intent.kind {
-            IntentKind::Create => return look_now(tx, tenant, &intent, now).map(|()| Applied::Nothing),
+            // Whoever carries the intent out sees it, within the minute.
+            IntentKind::Create => return Ok(Applied::Nothing),
             IntentKind::Cancel { .. } => {
                 let settlement = Settlement::Done { uid: None, staff: None, ical: None };
                 settle::settle(tx, tenant, &intent.id, &settlement, now)?;
@@ -406,14 +454,27 @@ fn block(
             return Ok(Some(resource.clone()));
         }
     }
-    let Some(resource) = resources.first() else { return Ok(None) };
-    for (from, to) in busy {
-        tx.run(
-            "DELETE FROM occupancy WHERE tenant = ? AND resource = ? AND kind = 'hold' AND from_ms < ? AND to_ms > ?",
-            args![tenant.as_str(), resource.as_str(), ms(*to), ms(*from)],
-        )?;
+    for resource in resources {
+        let taken = busy.iter().try_fold(false, |taken, (from, to)| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM occupancy WHERE tenant = ? AND resource = ? AND kind = 'appointment'
+                       AND owner <> ? AND from_ms < ? AND to_ms > ?)";
+            let here = tx.exists(sql, args![tenant.as_str(), resource.as_str(), id.as_str(), ms(*to), ms(*from)])?;
+            Ok::<_, StoreError>(taken || here)
+        })?;
+        if taken {
+            continue;
+        }
+        for (from, to) in busy {
+            tx.run(
+                "DELETE FROM occupancy WHERE tenant = ? AND resource = ? AND kind = 'hold' AND from_ms < ? AND to_ms > ?",
+                args![tenant.as_str(), resource.as_str(), ms(*to), ms(*from)],
+            )?;
+        }
+        if occupy(tx, tenant, resource, busy, &claimant, now)? {
+            return Ok(Some(resource.clone()));
+        }
     }
-    Ok(occupy(tx, tenant, resource, busy, &claimant, now)?.then(|| resource.clone()))
+    Ok(None)
 }
 
 /// The newest intent of an appointment.
@@ -423,15 +484,6 @@ fn newest_intent(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) ->
         args![tenant.as_str(), appointment.as_str()],
     )?;
     row.as_ref().map(diary_rows::intent).transpose()
-}
-
-/// Has the intent looked up at once, unless somebody is at it for the first time: that attempt sees it itself.
-fn look_now(tx: &mut Tx<'_>, tenant: &TenantId, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
-    tx.run(
-        "UPDATE intents SET lease_until = ? WHERE tenant = ? AND id = ? AND attempts > 0",
-        args![ms(now), tenant.as_str(), intent.id.as_str()],
-    )?;
-    Ok(())
 }
 
 /// What hangs on a change that people made in the calendar; of a booking that was made there only the

@@ -2,6 +2,7 @@
 //!
 //! What stays of a person is a keyed hash where it is needed to count, and nothing else.
 
+use frontdesk_core::booking::IntentKind;
 use frontdesk_core::call::Phone;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::ports::StoreError;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Store;
 use super::operations::{AuditRow, audit};
 use crate::engine::{Durability, Row, Tx, Value, args};
-use crate::rows::ms;
+use crate::rows::{Reading, ms, to_json as rows_json};
 use crate::vault::encode_hex;
 
 /// Whose rows a caller's are, by table: the condition takes the tenant and the number.
@@ -98,12 +99,16 @@ impl Store {
             .engine
             .write(Durability::Process, move |tx| {
                 let (calls, appointments, callbacks) = (ms(now - calls), ms(now - appointments), ms(now - callbacks));
-                let mut touched = tx.run("DELETE FROM call_steps WHERE at < ?", args![calls])?;
+                // Who withheld the number may have said a name.
+                let mut touched =
+                    tx.run("UPDATE calls SET memory = '{}' WHERE started_at < ? AND memory <> '{}'", args![calls])?;
+                touched += tx.run("DELETE FROM call_steps WHERE at < ?", args![calls])?;
                 touched += tx.run("DELETE FROM call_events WHERE at < ?", args![calls])?;
                 touched += tx.run("DELETE FROM calendar_events WHERE at < ?", args![calls])?;
                 touched += tx.run(
                     "UPDATE appointments SET name = '', email = NULL, phone = NULL, owner = NULL, notes = NULL
-                     WHERE end_ms < ? AND (name <> '' OR owner IS NOT NULL)",
+                     WHERE end_ms < ? AND (name <> '' OR owner IS NOT NULL OR email IS NOT NULL OR phone IS NOT NULL
+                                           OR notes IS NOT NULL)",
                     args![appointments],
                 )?;
                 touched += tx.run(
@@ -184,7 +189,28 @@ fn erase(
          AND state IN ('pending', 'booked', 'needs_person')",
         args![slug, number, ms(now)],
     )?;
-    let callbacks = tx.run("DELETE FROM callbacks WHERE tenant = ? AND phone = ?", args![slug, number])?;
+    // Answers of the tenant's own software are kept for a day: a repeat must still be known, but names nobody.
+    tx.run(
+        "UPDATE claims SET body = '{\"erased\":true}' WHERE tenant = ?1 AND status IS NOT NULL
+         AND (body LIKE '%' || ?2 || '%'
+              OR EXISTS (SELECT 1 FROM appointments AS theirs WHERE theirs.tenant = ?1
+                         AND (theirs.owner = ?2 OR theirs.phone = ?2) AND claims.body LIKE '%' || theirs.id || '%')
+              OR EXISTS (SELECT 1 FROM callbacks AS theirs WHERE theirs.tenant = ?1
+                         AND theirs.phone = ?2 AND claims.body LIKE '%' || theirs.id || '%'))",
+        args![slug, number],
+    )?;
+    forget_reasons(tx, slug, number)?;
+    // What is about an appointment that is still to come is somebody's work.
+    let callbacks = tx.run(
+        "DELETE FROM callbacks WHERE tenant = ?1
+         AND (phone = ?2 OR call_id IN (SELECT call_id FROM calls WHERE tenant = ?1 AND from_number = ?2)
+              OR appointment IN (SELECT id FROM appointments WHERE tenant = ?1 AND (owner = ?2 OR phone = ?2)))
+         AND NOT EXISTS (SELECT 1 FROM appointments WHERE appointments.tenant = ?1 AND appointments.id = callbacks.appointment
+                         AND appointments.end_ms > ?3 AND appointments.state IN ('pending', 'booked', 'needs_person'))",
+        args![slug, number, ms(now)],
+    )?;
+    // In another call, or with a withheld number, this number may have been given.
+    tx.run("UPDATE calls SET memory = '{}' WHERE tenant = ? AND memory LIKE '%' || ? || '%'", args![slug, number])?;
     tx.run(
         "DELETE FROM call_steps WHERE tenant = ?1
          AND call_id IN (SELECT call_id FROM calls WHERE tenant = ?1 AND from_number = ?2)",
@@ -200,8 +226,6 @@ fn erase(
            AND NOT (end_ms > ?3 AND state IN ('pending', 'booked', 'needs_person'))",
         args![slug, number, ms(now)],
     )?;
-    // Answers of the tenant's own software are kept for a day, people in them included.
-    tx.run("DELETE FROM claims WHERE tenant = ? AND status IS NOT NULL", args![slug])?;
     let row = AuditRow {
         at: now,
         who: who.to_owned(),
@@ -217,6 +241,26 @@ fn erase(
     Ok(Erased { appointments, callbacks, calls, upcoming })
 }
 
+/// The caller's own words about a change that is over; the change itself stays on record.
+fn forget_reasons(tx: &mut Tx<'_>, tenant: &str, number: &str) -> Result<(), StoreError> {
+    let rows = tx.all(
+        "SELECT id, kind FROM intents WHERE tenant = ?1 AND state NOT IN ('open', 'watched', 'undoing')
+         AND appointment IN (SELECT id FROM appointments WHERE tenant = ?1 AND (owner = ?2 OR phone = ?2))",
+        args![tenant, number],
+    )?;
+    for row in &rows {
+        let reading = Reading { table: "intents", row };
+        let mut kind: IntentKind = reading.json("kind")?;
+        match &mut kind {
+            IntentKind::Create => continue,
+            IntentKind::Move { reason, .. } | IntentKind::Cancel { reason } => reason.clear(),
+        }
+        let id = reading.text("id")?;
+        tx.run("UPDATE intents SET kind = ? WHERE tenant = ? AND id = ?", args![rows_json(&kind)?, tenant, &id])?;
+    }
+    Ok(())
+}
+
 /// A row as it is, except for what is nobody's business but ours.
 fn to_json(row: &Row) -> Json {
     let value = |value: &Value| match value {
@@ -226,7 +270,7 @@ fn to_json(row: &Row) -> Json {
         Value::Blob(bytes) => json!(encode_hex(bytes)),
     };
     let fields = row.columns.iter().zip(&row.values);
-    // The calendar's uid is a key to the booking: whoever has it may cancel.
-    let fields = fields.filter(|(name, _)| !matches!(&***name, "calendar_uid" | "rowid"));
+    // The calendar's uid, which the other one is made of, is a key to the booking: whoever has it may cancel.
+    let fields = fields.filter(|(name, _)| !matches!(&***name, "calendar_uid" | "ical_uid" | "rowid"));
     Json::Object(fields.map(|(name, it)| (name.to_string(), value(it))).collect())
 }

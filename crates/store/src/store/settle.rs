@@ -27,9 +27,16 @@ pub(super) fn settle(
     // Given to a person, it can still turn out to be done.
     let is_done = matches!(settlement, Settlement::Done { .. });
     match intent.state {
-        IntentState::Open | IntentState::Watched | IntentState::Undoing => {}
+        IntentState::Open => {}
+        // Its time was given away again: a booking that surfaces is taken back, not called done.
+        IntentState::Watched | IntentState::Undoing if !is_done => {}
         IntentState::HandedOver if is_done => {}
-        IntentState::Done | IntentState::Refused | IntentState::HandedOver | IntentState::CompensationFailed => return Ok(()),
+        IntentState::Watched
+        | IntentState::Undoing
+        | IntentState::Done
+        | IntentState::Refused
+        | IntentState::HandedOver
+        | IntentState::CompensationFailed => return Ok(()),
     }
     let appointment = &intent.appointment;
     match settlement {
@@ -247,7 +254,11 @@ pub(super) fn finished(
         let effect = Effect { event, subject: &subject, ordering: appointment.as_str(), facts: &facts, not_before: now };
         outbox::write_effect(tx, tenant, &effect, now)?;
     }
-    resolve_appointment(tx, tenant, appointment.as_str(), now)
+    match by {
+        // What people changed there is not what somebody here was promised.
+        Some(Origin::Calendar) => Ok(()),
+        Some(Origin::Voice | Origin::Api) | None => resolve_appointment(tx, tenant, appointment.as_str(), now),
+    }
 }
 
 /// The calendar said no: what was blocked for it is free again, what stood before still stands.

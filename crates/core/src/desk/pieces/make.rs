@@ -20,6 +20,8 @@ impl Pieces<'_> {
         let mut people = BTreeSet::new();
         for index in 0..self.parts.len() {
             let made = match self.parts[index].state {
+                // Somebody may have cancelled it since: an attempt that goes on later looks.
+                PartState::Standing if self.turn == Turn::Later => self.agreed(index).await,
                 PartState::Standing => continue,
                 // The process died between that answer and what follows from it.
                 PartState::Absent | PartState::Gone => {
