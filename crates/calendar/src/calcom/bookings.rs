@@ -21,6 +21,8 @@ use super::{mask, wire};
 const PAGE: usize = 100;
 /// A lookup that needs more pages proves nothing.
 const MOST_PAGES: usize = 20;
+/// How often a booking that was moved is followed.
+const MOST_MOVES: usize = 5;
 /// How far before the start a lookup begins.
 const LOOK_BEFORE: SignedDuration = SignedDuration::from_mins(1);
 /// How far past the end a lookup goes: the event type may be longer than the service, and a booking
@@ -164,11 +166,22 @@ pub(super) async fn cancel(
     reason: &str,
     deadline: Deadline,
 ) -> Result<(), CalendarError> {
-    let request = Request::post(Route::Cancel(uid), &wire::Cancel { cancellation_reason: worded(reason) })?;
-    match exchange.ask::<IgnoredAny>(account, request, deadline).await.map_err(CalendarError::from) {
-        Ok(IgnoredAny) | Err(CalendarError::Refused { refusal: Refusal::AlreadyCancelled, .. }) => Ok(()),
-        Err(error) => Err(error),
+    let mut uid = uid.to_owned();
+    for _ in 0..MOST_MOVES {
+        let request = Request::post(Route::Cancel(&uid), &wire::Cancel { cancellation_reason: worded(reason) })?;
+        match exchange.ask::<IgnoredAny>(account, request, deadline).await.map_err(CalendarError::from) {
+            Ok(IgnoredAny) => return Ok(()),
+            // Moved by people, it looks cancelled and stands where it went.
+            Err(CalendarError::Refused { refusal: Refusal::AlreadyCancelled, .. }) => {
+                match get(exchange, account, &uid, deadline).await?.and_then(|booking| booking.moved_to) {
+                    Some(successor) => uid = successor,
+                    None => return Ok(()),
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
+    Err(unavailable("the booking was moved too often to follow"))
 }
 
 async fn post(

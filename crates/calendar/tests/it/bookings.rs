@@ -145,8 +145,10 @@ async fn moving_gives_the_new_uid_and_checks_the_start() {
 async fn cancelling_gives_a_reason_and_twice_is_once() {
     let already =
         shape_a(400, "Can't cancel booking with uid=u1 because it has been cancelled already. Please provide a different uid.");
-    let double =
-        Double::saying([good(json!({})), already, shape_a(404, "Booking with uid=u1 was not found in the database")]).await;
+    let mut looked_up = stored("u1", "2030-01-07T09:00:00.000Z", ours());
+    looked_up["status"] = json!("cancelled");
+    let unknown = shape_a(404, "Booking with uid=u1 was not found in the database");
+    let double = Double::saying([good(json!({})), already, good(looked_up), unknown]).await;
     let tenant = on_calcom("a", &double.base_url);
     calcom().cancel(&tenant, "u1", "  ", soon()).await.expect("cancelled");
     calcom().cancel(&tenant, "u1", &"r".repeat(600), soon()).await.expect("cancelled already");

@@ -352,3 +352,15 @@ async fn what_somebody_writes_into_a_booking_page_does_not_get_into_the_agents_p
     let asked = house.call("salon", "c1", ANNA).say("book_appointment", json!({"slot_id": slot})).await;
     assert_eq!(asked["status"], "needs_input", "nobody of that name was ever there: {asked}");
 }
+
+#[tokio::test]
+async fn cancelling_a_booking_that_people_moved_unheard_cancels_it_where_it_went() {
+    let (house, calendar) = salon().await;
+    house.call("salon", "c1", ANNA).booked("Herrenhaarschnitt", "Montag", "14 Uhr", "Anna Schmidt").await;
+    let uid = calendar.bookings()[0].uid.clone();
+    calendar.move_in_the_page(&uid, monday(16));
+    // Nothing is told of it.
+    let gone = house.call("salon", "c2", ANNA).say("cancel_appointment", json!({"date": "Montag", "confirm": true})).await;
+    assert_eq!(gone["status"], "cancelled", "{gone}");
+    assert!(calendar.bookings().iter().all(|it| it.status == Status::Cancelled), "it stands nowhere");
+}
