@@ -237,13 +237,18 @@ fn server(root: &Section<'_>) -> Server {
     let base = |text: &str| addresses::is_base_address(text).then(|| text.to_owned());
     let public_url =
         at.parsed("public_url", "an http or https address without a trailing slash, such as \"https://desk.example\"", base);
+    let listen = at
+        .parsed("listen", "an address and a port such as \"127.0.0.1:8080\"", |text| text.parse().ok())
+        .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
     Server {
-        listen: at
-            .parsed("listen", "an address and a port such as \"127.0.0.1:8080\"", |text| text.parse().ok())
-            .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
+        listen,
         admin_key,
         admin_keys: at.field("admin_keys").map(admin_keys).unwrap_or_default(),
-        public_url: public_url.unwrap_or_else(|| "http://127.0.0.1:8080".to_owned()),
+        // Nobody calls an address that stands for all of them.
+        public_url: public_url.unwrap_or_else(|| match listen.ip().is_unspecified() {
+            true => format!("http://127.0.0.1:{}", listen.port()),
+            false => format!("http://{listen}"),
+        }),
         trusted_proxies: at.each("trusted_proxies", "an address or a network such as \"10.0.0.0/8\"", Network::parse),
     }
 }
