@@ -15,4 +15,5 @@ mod leaks;
 mod outbox;
 mod privacy;
 mod protections;
+mod simulation;
 mod tidy;
