@@ -53,7 +53,7 @@ pub trait Calendar: Send + Sync {
         deadline: Deadline,
     ) -> Result<CalendarBooking, CalendarError>;
 
-    /// Cancels a booking. One that is cancelled already is a success.
+    /// Cancels a booking, and one that was moved where it went. One that is cancelled already is a success.
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError>;
 }
 

@@ -195,6 +195,7 @@ impl Desk {
                 _ => Err(ask(&[Need::Date, Need::Time], Question::Missing(Need::Date))),
             });
         }
+        self.remember_wish(session, &wish.check);
         let understood = match self.understand_wish(session, &wish.check).await? {
             Ok(understood) => understood,
             Err(outcome) => return Ok(Err(outcome)),

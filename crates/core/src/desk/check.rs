@@ -349,7 +349,7 @@ impl Desk {
     }
 
     /// Keeps the words of a wish, for the person who may have to call back.
-    fn remember_wish(&self, session: &mut Session<'_>, wish: &CheckWish) {
+    pub(super) fn remember_wish(&self, session: &mut Session<'_>, wish: &CheckWish) {
         let words: Vec<&str> = [&wish.service, &wish.when.words, &wish.when.date, &wish.when.time, &wish.staff]
             .into_iter()
             .filter_map(|text| text.as_deref())

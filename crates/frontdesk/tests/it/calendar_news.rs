@@ -364,3 +364,31 @@ async fn cancelling_a_booking_that_people_moved_unheard_cancels_it_where_it_went
     assert_eq!(gone["status"], "cancelled", "{gone}");
     assert!(calendar.bookings().iter().all(|it| it.status == Status::Cancelled), "it stands nowhere");
 }
+
+#[tokio::test]
+async fn news_from_before_our_own_change_undoes_nothing_though_the_news_of_that_never_comes() {
+    let (house, calendar) = salon().await;
+    let call = house.call("salon", "c1", ANNA);
+    let moved = call.booked("Herrenhaarschnitt", "Montag", "14 Uhr", "Anna Schmidt").await;
+    let created = calendar.take_webhooks();
+    house.wait(SignedDuration::from_secs(90));
+    call.say("reschedule_appointment", json!({"new_date": "Montag", "new_time": "16 Uhr", "confirm": true})).await;
+    calendar.take_webhooks();
+    for news in &created {
+        tell(&house, news).await;
+    }
+    let id = moved["booking_id"].as_str().expect("an id");
+    assert_eq!(state(&house, id).await["start"], "2026-03-16T16:00:00+01:00");
+
+    let other = house.call("salon", "c2", BERND);
+    let gone = other.booked("Herrenhaarschnitt", "Montag", "10 Uhr", "Bernd Maier").await;
+    let created = calendar.take_webhooks();
+    house.wait(SignedDuration::from_secs(90));
+    assert_eq!(other.say("cancel_appointment", json!({"confirm": true})).await["status"], "cancelled");
+    calendar.take_webhooks();
+    for news in &created {
+        tell(&house, news).await;
+    }
+    assert_eq!(state(&house, gone["booking_id"].as_str().expect("an id")).await["status"], "cancelled");
+    assert!(house.callbacks("salon").await.is_empty(), "nothing of it is anybody's work");
+}

@@ -109,6 +109,20 @@ async fn who_asked_and_hung_up_is_on_the_list_once_and_off_it_after_booking() {
 }
 
 #[tokio::test]
+async fn who_named_a_time_far_off_while_booking_is_on_the_list_as_well() {
+    let house = House::open().await;
+    let wish = json!({"service": "Beratung", "date": "Sonntag", "time": "10 Uhr", "name": "Anna Schmidt"});
+    let call = house.call("salon", "c1", ANNA);
+    assert_eq!(call.say("book_appointment", wish).await["status"], "denied");
+    call.say("release_slot", json!({})).await;
+    call.say("book_appointment", json!({"service": "Beratung", "date": "2031-06-02", "time": "10 Uhr"})).await;
+    hang_up(&house, "c1").await;
+    let list = house.callbacks("salon").await;
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(list[0]["cause"], "unfinished");
+}
+
+#[tokio::test]
 async fn who_only_asked_for_the_hours_is_on_no_list() {
     let house = House::open().await;
     house.call("salon", "c1", ANNA).say("opening_hours", json!({})).await;

@@ -16,4 +16,5 @@ mod outbox;
 mod privacy;
 mod protections;
 mod replicas;
+mod simulation;
 mod tidy;

@@ -1,6 +1,6 @@
 //! What a calendar tells, applied in one transaction: once, and never over something newer.
 
-use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Callback, Intent, IntentKind};
+use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Callback, Intent, IntentKind, IntentState};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, NewsKind, Placed};
 use frontdesk_core::ids::{BookingId, CallbackId, TenantId};
 use frontdesk_core::outbox::{Event, Origin};
@@ -32,6 +32,8 @@ impl Store {
     }
 }
 
+/// How far the calendar's clock may be off ours: within that nobody knows which of two changes was first.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 /// A booking that surfaces after a refusal is looked for this much longer.
 const WATCH: SignedDuration = SignedDuration::from_mins(10);
 
@@ -275,7 +277,11 @@ fn stands(
         let settlement = Settlement::Done { uid: Some(news.uid.clone()), staff: None, ical: None };
         settle::settle(tx, tenant, &intent.id, &settlement, now).map(|()| Applied::Changed(id.clone()))
     };
-    match newest_intent(tx, tenant, id)? {
+    let newest = newest_intent(tx, tenant, id)?;
+    if newest.as_ref().is_some_and(|intent| is_from_before(news, appointment, intent)) {
+        return Ok(Applied::Stale);
+    }
+    match newest {
         Some(intent) if intent.state.is_open() || intent.state.is_handed_over() => match &intent.kind {
             // Ours, and the news is quicker than the answer, or comes where no answer came.
             IntentKind::Create if start == appointment.start => return done(&intent, tx),
@@ -312,6 +318,19 @@ fn stands(
             follow(tx, tenant, news, appointment, start, placed, now)
         }
     }
+}
+
+/// Whether the news was told before our own last change, which the calendar has carried out since: the news of
+/// that change may be late, or never come.
+fn is_from_before(news: &CalendarNews, appointment: &Appointment, intent: &Intent) -> bool {
+    let current = appointment.calendar_uid.as_deref();
+    let is_of_the_current = [Some(news.uid.as_str()), news.former_uid.as_deref()].contains(&current);
+    let is_overtaken = match intent.kind {
+        IntentKind::Create => false,
+        IntentKind::Move { .. } => !is_of_the_current,
+        IntentKind::Cancel { .. } => true,
+    };
+    is_overtaken && intent.state == IntentState::Done && news.told_at + CLOCKS_DIFFER < intent.created_at
 }
 
 /// The calendar says that it does not stand.
