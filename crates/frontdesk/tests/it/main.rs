@@ -11,6 +11,7 @@ mod crash;
 mod events;
 mod house;
 mod isolation;
+mod kill;
 mod leaks;
 mod outbox;
 mod privacy;
