@@ -88,6 +88,10 @@ impl Gateway {
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { child, url: format!("http://{address}") }
     }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Gateway {

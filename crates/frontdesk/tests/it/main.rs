@@ -13,6 +13,7 @@ mod house;
 mod isolation;
 mod kill;
 mod leaks;
+mod outage;
 mod outbox;
 mod privacy;
 mod protections;
