@@ -151,3 +151,14 @@ fn the_page_of_errors_is_the_catalogue() {
     let page = frontdesk_http::errors_page();
     assert!(written == page, "docs/errors.md is out of date; it should read:\n{page}");
 }
+
+#[test]
+fn the_page_of_faults_names_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/faults.md")).expect("a page");
+    let sources: String = rust_files().iter().map(|path| fs::read_to_string(path).expect("a text")).collect();
+    let names: Vec<&str> = page.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() >= 3).collect();
+    assert!(names.len() > 20, "the search finds the names");
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}(")), "docs/faults.md names {name}, which is no test");
+    }
+}
