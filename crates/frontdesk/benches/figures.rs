@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{Bucket, MemoryState, SharedState as _};
 use frontdesk_core::speech::when::{WhenText, understand};
 use frontdesk_core::tenant::Language;
+use frontdesk_testkit::TempDir;
 use frontdesk_testkit::calcom::{Config, Fault, FaultKind, RateLimit, Route, SimulatedCalCom};
 use frontdesk_testkit::redis::RedisServer;
 use jiff::civil::date;
@@ -203,7 +203,7 @@ const LIMITS: &str = "[rate_limit]\nbooking = \"1000000/min\"\navailability = \"
 /// The real binary, stopped when dropped.
 struct Gateway {
     child: Child,
-    folder: PathBuf,
+    folder: TempDir,
     address: String,
 }
 
@@ -211,39 +211,37 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
 impl Gateway {
     async fn start(state: &str, tenants: &[(String, String)]) -> Self {
-        let folder = std::env::temp_dir().join(format!("frontdesk-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
+        let folder = frontdesk_testkit::folder("bench");
         let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
         let address = format!("127.0.0.1:{port}");
         let config = format!(
             "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\n[store]\nurl = \"sqlite:{0}/frontdesk.db\"\n[secrets]\nmaster_key = \"file:{0}/master.key\"\n[state]\nurl = \"{state}\"\n{LIMITS}",
-            folder.display()
+            folder.path().display()
         );
-        std::fs::write(folder.join("frontdesk.toml"), config).expect("written");
+        std::fs::write(folder.path().join("frontdesk.toml"), config).expect("written");
         let binary = env!("CARGO_BIN_EXE_frontdesk");
         for (name, text) in tenants {
-            std::fs::write(folder.join(name), text).expect("written");
+            std::fs::write(folder.path().join(name), text).expect("written");
             let applied = Command::new(binary)
                 .args(["tenant", "apply"])
-                .arg(folder.join(name))
+                .arg(folder.path().join(name))
                 .arg("--config")
-                .arg(folder.join("frontdesk.toml"))
+                .arg(folder.path().join("frontdesk.toml"))
                 .stdout(Stdio::null())
                 .status();
             assert!(applied.is_ok_and(|status| status.success()), "{name} is applied");
         }
-        let log = std::fs::File::create(folder.join("log")).expect("a log");
+        let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         let began = now();
         let child = Command::new(binary)
             .arg("serve")
             .arg("--config")
-            .arg(folder.join("frontdesk.toml"))
+            .arg(folder.path().join("frontdesk.toml"))
             .stderr(log)
             .spawn()
             .expect("started");
@@ -282,7 +280,7 @@ impl Gateway {
         {
             let set = Command::new(env!("CARGO_BIN_EXE_frontdesk"))
                 .args(["feature", "set", name, state, "--config"])
-                .arg(self.folder.join("frontdesk.toml"))
+                .arg(self.folder.path().join("frontdesk.toml"))
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();
@@ -465,7 +463,7 @@ async fn events(gateway: &Gateway, connections: usize) {
     let bodies = Arc::new(bodies);
     let share = |connection: usize| bodies.iter().skip(connection).step_by(connections).cloned().collect::<Vec<_>>();
 
-    let row = OneRow::start(&gateway.folder).await;
+    let row = OneRow::start(gateway.folder.path()).await;
     let all: Vec<Vec<String>> = (0..connections).map(share).collect();
     let address = row.address.clone();
     storm("a bare route that commits one row", &address, None, all.clone(), |body| request("/", body)).await;
@@ -539,28 +537,31 @@ impl OneRow {
 /// A proxy that does nothing else, for comparison; `None` where it is not installed.
 struct Nginx {
     child: Child,
-    folder: PathBuf,
+    _folder: TempDir,
     address: String,
 }
 
 impl Nginx {
     async fn start(upstream: &str) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
-        let folder = std::env::temp_dir().join(format!("frontdesk-bench-nginx-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let (folder_name, upstream) = (folder.display().to_string(), upstream.trim_start_matches("http://"));
+        let folder = frontdesk_testkit::folder("bench-nginx");
+        let (folder_name, upstream) = (folder.path().display().to_string(), upstream.trim_start_matches("http://"));
         let config = format!(
             "daemon off;\nmaster_process off;\npid {folder_name}/pid;\nerror_log {folder_name}/error.log;\nevents {{ worker_connections 1024; }}\nhttp {{\n access_log {folder_name}/access.log;\n client_body_temp_path {folder_name}/a; proxy_temp_path {folder_name}/b; fastcgi_temp_path {folder_name}/c; uwsgi_temp_path {folder_name}/d; scgi_temp_path {folder_name}/e;\n keepalive_requests 1000000;\n upstream calendar {{ server {upstream}; keepalive 64; keepalive_requests 1000000; }}\n server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://calendar; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}\n}}\n"
         );
-        std::fs::write(folder.join("nginx.conf"), config).expect("written");
-        let child =
-            Command::new("nginx").arg("-p").arg(&folder).arg("-c").arg(folder.join("nginx.conf")).stderr(Stdio::null()).spawn();
+        std::fs::write(folder.path().join("nginx.conf"), config).expect("written");
+        let child = Command::new("nginx")
+            .arg("-p")
+            .arg(folder.path())
+            .arg("-c")
+            .arg(folder.path().join("nginx.conf"))
+            .stderr(Stdio::null())
+            .spawn();
         let Ok(child) = child else {
             say("nginx is not installed: its line is left out");
-            let _ = std::fs::remove_dir_all(&folder);
             return None;
         };
-        let nginx = Self { child, folder, address: format!("127.0.0.1:{port}") };
+        let nginx = Self { child, _folder: folder, address: format!("127.0.0.1:{port}") };
         for _ in 0..500 {
             if TcpStream::connect(&nginx.address).await.is_ok() {
                 return Some(nginx);
@@ -580,7 +581,6 @@ impl Drop for Nginx {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -19,6 +19,17 @@ pub mod wire;
 
 mod signature;
 
+pub use tempfile::TempDir;
+
+/// An empty folder, gone when dropped. Its name is drawn: process ids come again, and what a killed test left
+/// behind under one of them must not become the next test's beginning.
+///
+/// # Panics
+/// When the temporary folder cannot be written.
+pub fn folder(what: &str) -> TempDir {
+    tempfile::Builder::new().prefix(&format!("frontdesk-{what}-")).tempdir().expect("a temporary folder")
+}
+
 /// Between two looks at something outside.
 #[expect(clippy::disallowed_methods, reason = "a program takes its time to start; no test waits for time itself")]
 fn pause() {

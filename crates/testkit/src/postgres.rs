@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use tempfile::TempDir;
+
 /// How often a server that starts is looked at, ten milliseconds apart.
 const LOOKS: u32 = 3000;
 /// Who owns everything in it.
@@ -30,7 +32,7 @@ enum Kind {
 /// A server that only this test talks to.
 pub struct PostgresServer {
     port: u16,
-    folder: PathBuf,
+    folder: TempDir,
     kind: Kind,
     child: Option<Child>,
     databases: AtomicU32,
@@ -69,23 +71,21 @@ impl PostgresServer {
 
     /// The file with its certificate.
     pub fn certificate(&self) -> PathBuf {
-        self.folder.join("server.crt")
+        self.folder.path().join("server.crt")
     }
 
     fn with(kind: Kind) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let template = template();
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("frontdesk-postgres-{}-{number}", std::process::id()));
-        own_folder(&folder);
+        let folder = crate::folder("postgres");
+        own_folder(folder.path());
         let copied = as_owner("cp", &["-a", "--reflink=auto", "--"])
             .arg(template.join("."))
-            .arg(&folder)
+            .arg(folder.path())
             .status()
             .expect("cp is installed");
         assert!(copied.success(), "the template is copied");
         if kind == Kind::Encrypts {
-            make_certificate(&folder);
+            make_certificate(folder.path());
         }
         let mut server = Self { port: 0, folder, kind, child: None, databases: AtomicU32::new(0) };
         for _ in 0..20 {
@@ -163,9 +163,9 @@ impl PostgresServer {
         let child = as_owner(program("postgres"), &["-p", &port, "-h", "127.0.0.1", "-k", ""])
             .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .arg("-D")
-            .arg(&self.folder)
+            .arg(self.folder.path())
             .stdout(Stdio::null())
-            .stderr(File::create(self.folder.join("server.log")).expect("a log"))
+            .stderr(File::create(self.folder.path().join("server.log")).expect("a log"))
             .spawn()
             .expect("postgres is installed");
         self.child = Some(child);
@@ -174,7 +174,7 @@ impl PostgresServer {
                 self.child = None;
                 return false;
             }
-            if fs::read_to_string(self.folder.join("postmaster.pid")).is_ok_and(|text| text.contains("ready"))
+            if fs::read_to_string(self.folder.path().join("postmaster.pid")).is_ok_and(|text| text.contains("ready"))
                 && self.try_psql("postgres", "SELECT 1").status.success()
             {
                 return true;
@@ -189,7 +189,6 @@ impl PostgresServer {
 impl Drop for PostgresServer {
     fn drop(&mut self) {
         self.stop();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

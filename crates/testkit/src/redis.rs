@@ -1,9 +1,9 @@
 //! A real Redis on a free port, in a folder of its own, gone with the test.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
 
 /// How often a server that starts is looked at, ten milliseconds apart.
 const LOOKS: u32 = 1000;
@@ -11,7 +11,7 @@ const LOOKS: u32 = 1000;
 /// A server that only this test talks to.
 pub struct RedisServer {
     port: u16,
-    folder: PathBuf,
+    folder: TempDir,
     child: Option<Child>,
 }
 
@@ -22,21 +22,14 @@ impl RedisServer {
     /// When `redis-server` is not installed or does not answer within ten seconds: a test that needs it
     /// must not pass without it.
     pub fn start() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let folder = std::env::temp_dir().join(format!(
-            "frontdesk-redis-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        ));
-        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut server = Self { port: 0, folder: crate::folder("redis"), child: None };
         // Another process may take a free port before the server does: then the next one is tried.
         for _ in 0..20 {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port").local_addr().expect("its address");
-            let mut server = Self { port: free.port(), folder: folder.clone(), child: None };
+            server.port = free.port();
             if server.try_start() {
                 return server;
             }
-            server.folder = PathBuf::new();
         }
         panic!("redis-server did not start on any port");
     }
@@ -73,7 +66,7 @@ impl RedisServer {
         let child = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
-            .arg(&self.folder)
+            .arg(self.folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -97,8 +90,5 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         self.stop();
-        if !self.folder.as_os_str().is_empty() {
-            let _ = std::fs::remove_dir_all(&self.folder);
-        }
     }
 }

@@ -3,39 +3,33 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
+use frontdesk_testkit::TempDir;
 use serde_json::Value;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_frontdesk");
 
 /// A folder of its own, removed at the end.
-pub(crate) struct Folder(pub(crate) PathBuf);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("frontdesk-binary-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        Self(folder)
+        Self(frontdesk_testkit::folder("binary"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.path().join(name);
         std::fs::write(&path, text).expect("written");
         path
     }
 
     /// Runs a command here, without the environment's secrets.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(BINARY).args(arguments).current_dir(&self.0).stdin(Stdio::null()).output().expect("it runs")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        Command::new(BINARY).args(arguments).current_dir(self.path()).stdin(Stdio::null()).output().expect("it runs")
     }
 }
 
@@ -87,7 +81,7 @@ fn statuses(answers: &str) -> Vec<String> {
 #[test]
 fn the_demo_prints_a_snippet_that_books_as_printed() {
     let folder = Folder::new();
-    let (_running, lines) = Running::start(&folder.0, &["demo", "--listen", "127.0.0.1:0"], "# REST key of practice");
+    let (_running, lines) = Running::start(folder.path(), &["demo", "--listen", "127.0.0.1:0"], "# REST key of practice");
     let snippet = folder.write("snippet.sh", &lines.join("\n"));
     let pasted = Command::new("bash").arg(snippet).output().expect("bash, openssl and curl are there");
     let answers = text(&pasted.stdout);
@@ -164,7 +158,7 @@ fn health_before_anything_is_initialised_says_so_and_creates_nothing() {
     let folder = Folder::new();
     let health = folder.run(&["health", "--json"]);
     assert_eq!(health.status.code(), Some(2), "{}", text(&health.stdout));
-    assert_eq!(std::fs::read_dir(&folder.0).expect("a folder").count(), 0, "it creates nothing");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "it creates nothing");
 }
 
 #[test]
@@ -183,7 +177,7 @@ fn the_commands_work_on_postgres_and_never_show_its_password() {
         told
     };
     assert!(run(&["health"], 2).contains("nothing is initialised"));
-    assert!(!folder.0.join("data").exists(), "it creates nothing");
+    assert!(!folder.path().join("data").exists(), "it creates nothing");
     assert_eq!(server.run(&server_name(&url), "SELECT to_regclass('meta')"), "", "neither there");
     let file = folder.write("salon.toml", include_str!("tenants/salon.toml"));
     let applied = run(&["tenant", "apply", file.to_str().expect("a path")], 0);
@@ -191,7 +185,7 @@ fn the_commands_work_on_postgres_and_never_show_its_password() {
     run(&["health"], 0);
     assert!(run(&["tenant", "list"], 0).contains("salon"));
     run(&["feature", "set", "rate_limit", "shadow", "--why", "a test"], 0);
-    std::fs::remove_file(folder.0.join("data/master.key")).expect("lost");
+    std::fs::remove_file(folder.path().join("data/master.key")).expect("lost");
     assert!(run(&["tenant", "list"], 2).contains("master key"), "no new key over sealed secrets");
     folder.write("store.url", &url.replace(":geheim@", ":geheim@nowhere.invalid,"));
     run(&["tenant", "list"], 2);
@@ -209,7 +203,7 @@ fn server_name(url: &str) -> String {
 fn a_whole_call_is_played_from_a_script_and_ends_as_scripted_or_not() {
     let folder = Folder::new();
     let (running, lines) =
-        Running::start(&folder.0, &["demo", "--listen", "127.0.0.1:0", "--data", "data"], "# REST key of practice");
+        Running::start(folder.path(), &["demo", "--listen", "127.0.0.1:0", "--data", "data"], "# REST key of practice");
     let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned();
     let (url, key) = (value("URL="), value("KEY="));
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/calls");
@@ -232,7 +226,7 @@ fn a_terminated_gateway_drains_and_ends_well() {
     let config = folder.write("frontdesk.toml", "[server]\nlisten = \"127.0.0.1:0\"\n");
     let mut child = Command::new(BINARY)
         .args(["serve", "--config", config.to_str().expect("a path")])
-        .current_dir(&folder.0)
+        .current_dir(folder.path())
         .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
@@ -253,7 +247,7 @@ fn a_terminated_gateway_drains_and_ends_well() {
 #[tokio::test]
 async fn a_sender_of_too_much_is_there_for_the_answer() {
     let folder = Folder::new();
-    let (_running, lines) = Running::start(&folder.0, &["demo", "--listen", "127.0.0.1:0"], "# REST key of practice");
+    let (_running, lines) = Running::start(folder.path(), &["demo", "--listen", "127.0.0.1:0"], "# REST key of practice");
     let url = lines.iter().find_map(|line| line.strip_prefix("URL=")).expect("printed");
     for (path, most) in [("/api/t/salon/retell/functions", 4), ("/api/t/salon/retell/events", 8)] {
         let body = vec![b'x'; most * 1024 * 1024 + 1];

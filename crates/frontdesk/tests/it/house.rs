@@ -1,9 +1,7 @@
 //! A house to start in tests: the production wiring with another clock, other dice, a store of its own. With
 //! `FRONTDESK_TEST_STORE=postgres` that store is a PostgreSQL, and every story has to end the same.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,6 +14,7 @@ use frontdesk::config::tenant_file::TenantFile;
 use frontdesk::wiring::{self, World};
 use frontdesk_core::clock::{Clock as _, CountingDice, ManualClock};
 use frontdesk_core::sensitive::Secret;
+use frontdesk_testkit::TempDir;
 use frontdesk_testkit::postgres::PostgresServer;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -44,15 +43,13 @@ pub(crate) struct House {
 
 /// What a house stands on; gone with the last house on it.
 struct Ground {
-    folder: PathBuf,
+    folder: TempDir,
     database: Option<(Arc<PostgresServer>, String)>,
 }
 
 impl Ground {
     fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("frontdesk-it-{}-{number}", std::process::id()));
+        let folder = frontdesk_testkit::folder("it");
         let database = is_on_postgres().then(|| {
             let server = PostgresServer::shared();
             let url = server.database();
@@ -63,15 +60,9 @@ impl Ground {
 
     fn store(&self) -> StoreUrl {
         match &self.database {
-            None => StoreUrl::Sqlite(self.folder.join("frontdesk.db")),
+            None => StoreUrl::Sqlite(self.folder.path().join("frontdesk.db")),
             Some((_, url)) => StoreUrl::Postgres { url: SecretSource::Literal(Secret::new(url)), migrate_url: None },
         }
-    }
-}
-
-impl Drop for Ground {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -255,7 +246,7 @@ impl House {
 fn config_on(ground: &Ground) -> DeploymentConfig {
     let mut config = DeploymentConfig {
         store: ground.store(),
-        master_key: SecretSource::File(ground.folder.join("master.key")),
+        master_key: SecretSource::File(ground.folder.path().join("master.key")),
         ..DeploymentConfig::default()
     };
     // A story about something slow sets its own; the others do not depend on how fast this machine is.

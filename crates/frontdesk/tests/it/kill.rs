@@ -67,7 +67,7 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it in that folder; `frontdesk.toml` is there.
     pub(crate) fn start(folder: &Folder) -> Self {
-        Self::from(Command::new(BINARY).args(["serve", "--config", "frontdesk.toml"]).current_dir(&folder.0))
+        Self::from(Command::new(BINARY).args(["serve", "--config", "frontdesk.toml"]).current_dir(folder.path()))
     }
 
     pub(crate) fn from(command: &mut Command) -> Self {
@@ -420,10 +420,10 @@ async fn killed(store: &str, kills: u64) {
 /// The gateway's own store, read without serving.
 async fn books(folder: &Folder, store: &str) -> wiring::House {
     let store = match store.strip_prefix("sqlite:") {
-        Some(file) => StoreUrl::Sqlite(folder.0.join(file)),
+        Some(file) => StoreUrl::Sqlite(folder.path().join(file)),
         None => StoreUrl::Postgres { url: SecretSource::Literal(Secret::new(store)), migrate_url: None },
     };
-    let master_key = SecretSource::File(folder.0.join("data/master.key"));
+    let master_key = SecretSource::File(folder.path().join("data/master.key"));
     let config = DeploymentConfig { store, master_key, ..DeploymentConfig::default() };
     wiring::build(&config, &World::real()).await.expect("a store")
 }

@@ -68,7 +68,7 @@ async fn two_hundred_planted_secrets_and_people_are_found_nowhere() {
 
     let mut child = Command::new(BINARY)
         .args(["serve", "--config", config])
-        .current_dir(&folder.0)
+        .current_dir(folder.path())
         .env("RUST_LOG", "debug")
         .stdin(Stdio::null())
         .stderr(Stdio::piped())

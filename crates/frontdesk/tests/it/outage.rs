@@ -152,7 +152,7 @@ async fn with_the_disk_full_nobody_hears_booked_and_all_is_well_once_there_is_sp
     folder.write("frontdesk.toml", &configuration("sqlite:data/frontdesk.db"));
     apply(&folder, SALON);
     let serve = format!("trap '' XFSZ; exec '{BINARY}' serve --config frontdesk.toml");
-    let gateway = Gateway::from(Command::new("sh").args(["-c", &serve]).current_dir(&folder.0));
+    let gateway = Gateway::from(Command::new("sh").args(["-c", &serve]).current_dir(folder.path()));
     let agent = |number: u32| {
         let phone = format!("+49151{:08}", 30_000_000 + number);
         SimulatedAgent::new("key_salon", &format!("full_{number}")).from(&phone).to("+4930111111")

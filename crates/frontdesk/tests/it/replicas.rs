@@ -62,7 +62,7 @@ fn practice(times: usize, day: Date) -> String {
 fn config(store: &str, state: &str, folder: &Folder, port: u16) -> String {
     format!(
         "[server]\nlisten = \"127.0.0.1:{port}\"\n[store]\nurl = \"{store}\"\n[state]\nurl = \"{state}\"\n[secrets]\nmaster_key = \"file:{}/master.key\"\n[rate_limit]\nbooking = \"1000000/min\"\navailability = \"1000000/min\"\ncall = \"1000000/min\"\ndefault = \"1000000/min\"\n[deadlines]\ncheck = \"20s\"\nwrite = \"20s\"\n",
-        folder.0.display()
+        folder.path().display()
     )
 }
 

@@ -1,34 +1,25 @@
 //! The engine against a real file: what shares a commit does not share a fate.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use frontdesk_core::ports::StoreError;
+use frontdesk_testkit::TempDir;
 
 use super::queue::{Job, Queue};
 use super::{Durability, Engine, Tx, args, sqlite};
 
 struct House {
     engine: Engine,
-    folder: PathBuf,
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+    _folder: TempDir,
 }
 
 fn house() -> House {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("frontdesk-engine-{}-{number}", std::process::id()));
+    let folder = frontdesk_testkit::folder("engine");
     let prepare = |tx: &mut Tx<'_>| tx.script("CREATE TABLE thing (name TEXT NOT NULL UNIQUE) STRICT");
-    let engine = sqlite::open(&folder.join("engine.db"), prepare).unwrap();
-    House { engine, folder }
+    let engine = sqlite::open(&folder.path().join("engine.db"), prepare).unwrap();
+    House { engine, _folder: folder }
 }
 
 fn put(name: &'static str) -> impl Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static {

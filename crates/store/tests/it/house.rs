@@ -1,8 +1,6 @@
 //! A store of its own on either database, and the smallest things to put into it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Intent, IntentKind, IntentState};
 use frontdesk_core::call::Phone;
@@ -14,6 +12,7 @@ use frontdesk_core::sensitive::{Secret, Sensitive};
 use frontdesk_core::slot::{HoldWish, Line, Resource};
 use frontdesk_core::tenant::{CalendarKind, Language, Notify, Policy, Tenant, TenantSecrets, Zone};
 use frontdesk_store::{MasterKey, Place, Store, StoreSettings};
+use frontdesk_testkit::TempDir;
 use frontdesk_testkit::postgres::PostgresServer;
 use jiff::{SignedDuration, Timestamp};
 
@@ -42,23 +41,21 @@ pub(crate) struct Stored {
     pub(crate) store: Store,
     pub(crate) dice: Arc<CountingDice>,
     pub(crate) place: Place,
-    folder: PathBuf,
+    _folder: TempDir,
     server: Option<Arc<PostgresServer>>,
 }
 
 impl Stored {
     pub(crate) async fn open(base: Base) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("frontdesk-store-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
+        let folder = frontdesk_testkit::folder("store");
         let server = (base == Base::Postgres).then(PostgresServer::shared);
         let place = match &server {
-            None => Place::File(folder.join("frontdesk.db")),
+            None => Place::File(folder.path().join("frontdesk.db")),
             Some(server) => Place::Server { url: Secret::new(server.database()), migrate_url: None },
         };
         let dice = Arc::new(CountingDice::default());
         let store = open(&place, &dice).await;
-        Self { store, dice, place, folder, server }
+        Self { store, dice, place, _folder: folder, server }
     }
 
     /// The same place, as the next process finds it.
@@ -98,12 +95,6 @@ pub(crate) async fn open(place: &Place, dice: &Arc<CountingDice>) -> Store {
     let dice: Arc<dyn Dice> = dice.clone();
     let settings = StoreSettings { place: place.clone(), master_key: Some(Arc::new(master_key)), dice };
     Store::open(settings).await.expect("opens")
-}
-
-impl Drop for Stored {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
 }
 
 pub(crate) fn tenant(slug: &str) -> Tenant {

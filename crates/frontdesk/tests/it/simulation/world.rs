@@ -1,9 +1,7 @@
 //! A world out of a seed: callers, two gateways on one store, a calendar, people. The seed decides what
 //! happens next; after each thing that happens, what was promised is looked at.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use frontdesk::config::tenant_file::TenantFile;
@@ -16,6 +14,7 @@ use frontdesk_core::ids::{BookingId, CallId, IntentId, TenantId};
 use frontdesk_core::ports::{Calls as _, NewBooking, Standing, VoiceEvent};
 use frontdesk_core::sensitive::Sensitive;
 use frontdesk_core::tenant::Tenant;
+use frontdesk_testkit::TempDir;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;
 
@@ -68,7 +67,7 @@ struct Job {
 pub(super) struct World {
     pub(super) chance: Chance,
     pub(super) around: Surroundings,
-    pub(super) folder: PathBuf,
+    pub(super) folder: TempDir,
     pub(super) gateways: Vec<Option<Gateway>>,
     lives: u64,
     jobs: Vec<Job>,
@@ -79,16 +78,14 @@ pub(super) struct World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        // Before their folder goes.
         self.gateways.clear();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
 impl World {
     pub(super) fn of(seed: u64, planted: Planted) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("frontdesk-sim-{}-{number}", std::process::id()));
+        let folder = frontdesk_testkit::folder("sim");
         let mut chance = Chance::of(seed);
         let clock = Arc::new(SimulatedClock::at(BEGIN.parse().expect("a timestamp")));
         let calendar = Arc::new(SimulatedCalendar::new(clock.clone(), Chance::of(chance.next())));
@@ -124,7 +121,7 @@ impl World {
 
     fn rise(&mut self) -> Gateway {
         self.lives += 1;
-        Gateway::start(&self.folder, &self.around, self.lives)
+        Gateway::start(self.folder.path(), &self.around, self.lives)
     }
 
     pub(super) fn truth(&self) -> Timestamp {

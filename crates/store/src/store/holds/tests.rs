@@ -70,10 +70,11 @@ async fn takes(engine: &Engine, tenant: &str, put: &Put, now: i64) -> bool {
 
 #[test]
 fn both_databases_take_and_refuse_the_same_stretches() {
-    let folder = std::env::temp_dir().join(format!("frontdesk-holds-{}", std::process::id()));
+    let folder = frontdesk_testkit::folder("holds");
     let server = PostgresServer::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let places = [Place::File(folder.join("holds.db")), Place::Server { url: Secret::new(server.database()), migrate_url: None }];
+    let places =
+        [Place::File(folder.path().join("holds.db")), Place::Server { url: Secret::new(server.database()), migrate_url: None }];
     let [file, shared] = places.map(|place| runtime.block_on(place.open()).unwrap());
     let (history, taken, refused) = (Cell::new(0), Cell::new(0), Cell::new(0));
     proptest!(ProptestConfig::with_cases(60), |(puts in proptest::collection::vec(put(), 1..40))| {
@@ -90,5 +91,4 @@ fn both_databases_take_and_refuse_the_same_stretches() {
         }
     });
     assert!(taken.get() > 100 && refused.get() > 100, "both happen: {taken:?} {refused:?}");
-    let _ = std::fs::remove_dir_all(&folder);
 }

@@ -24,15 +24,14 @@ fn is_golden(dialect: &Dialect, database: &str, found: &[String]) {
 
 #[test]
 fn the_golden_listing_is_what_the_migrations_make_on_sqlite() {
-    let folder = std::env::temp_dir().join(format!("frontdesk-schema-{}", std::process::id()));
+    let folder = frontdesk_testkit::folder("schema");
     let mut found = Vec::new();
-    sqlite::open(&folder.join("schema.db"), |tx| {
+    sqlite::open(&folder.path().join("schema.db"), |tx| {
         migrate(tx, &SQLITE)?;
         found = listing(tx, &SQLITE)?;
         Ok(())
     })
     .unwrap();
-    let _ = std::fs::remove_dir_all(&folder);
     is_golden(&SQLITE, "sqlite", &found);
 }
 
