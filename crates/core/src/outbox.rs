@@ -19,7 +19,7 @@ use crate::ids::{BookingId, CallbackId, TenantId};
 use crate::ports::StoreError;
 
 pub use pace::{MOST_ATTEMPTS, pause};
-pub use who::{Circumstances, Expansion, Receiver, expansion};
+pub use who::{Circumstances, Expansion, Receiver, asks_for_circumstances, expansion};
 
 /// A provisional booking is reported after this, unless it is settled by then.
 pub const GRACE: SignedDuration = SignedDuration::from_secs(60);
@@ -281,11 +281,15 @@ pub struct OutboxStanding {
 /// within that tenant.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Takes the lease of rows that are due, none while an earlier one of the same order still waits.
-    async fn take_due(&self, now: Timestamp, lease: SignedDuration, room: &Room) -> Result<Vec<Taken>, StoreError>;
+    /// The effects that are due, at most `most`, in the order in which they happened.
+    async fn effects_due(&self, now: Timestamp, most: u32) -> Result<Vec<Taken>, StoreError>;
 
-    /// Writes one delivery per receiver and marks the effect done, unless it was superseded meanwhile.
-    async fn expand(&self, effect: &Taken, receivers: &[Receiver], now: Timestamp) -> Result<(), StoreError>;
+    /// Ends effects, all in one transaction: with a delivery per receiver, or as superseded. One that somebody else
+    /// has ended meanwhile is left alone.
+    async fn expand(&self, effects: &[(Taken, Expansion)], now: Timestamp) -> Result<(), StoreError>;
+
+    /// Takes the lease of deliveries that are due, none while an earlier one of the same order still waits.
+    async fn take_due(&self, now: Timestamp, lease: SignedDuration, room: &Room) -> Result<Vec<Taken>, StoreError>;
 
     /// It was delivered.
     async fn done(&self, row: &Taken, now: Timestamp) -> Result<(), StoreError>;

@@ -16,7 +16,8 @@ use frontdesk_core::ics::{Invitation, Method};
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::message::{Subject, served, to_business, to_caller};
 use frontdesk_core::outbox::{
-    Channel, Circumstances, Event, Expansion, MOST_ATTEMPTS, Outbox, Receiver, Room, Taken, expansion, pause,
+    Channel, Circumstances, Event, Expansion, MOST_ATTEMPTS, Outbox, Receiver, Room, Taken, asks_for_circumstances, expansion,
+    pause,
 };
 use frontdesk_core::ports::{Callbacks, Diary, Directory, StoreError};
 use frontdesk_core::tenant::Tenant;
@@ -35,6 +36,8 @@ pub(crate) const WITHOUT_MAIL: &str = "[notify] email has no effect without [smt
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// Every delivery ends within this; shorter than the lease.
 const WITHIN: Duration = Duration::from_secs(40);
+/// So many effects are expanded in one transaction.
+const EFFECTS: usize = 500;
 /// So many deliveries run at once.
 const MOST: usize = 32;
 /// So many of them of one tenant on one channel: who answers slowly holds up nobody else.
@@ -101,8 +104,10 @@ impl Courier {
         Ok(count)
     }
 
-    /// Takes what is due and for which there is room. Each row has to be given to [`Self::carry`].
+    /// Expands what is due, and takes the deliveries that are due and for which there is room. Each has to be
+    /// given to [`Self::carry`].
     pub(crate) async fn take(&self) -> Result<Vec<Taken>, StoreError> {
+        while self.expand_due().await? == EFFECTS {}
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let room = Room { most: MOST.saturating_sub(running.values().sum()), each: EACH, running };
         let taken = self.parts.outbox.take_due(self.parts.clock.now(), LEASE, &room).await?;
@@ -123,7 +128,6 @@ impl Courier {
             Some(_) if row.attempts > MOST_ATTEMPTS => {
                 self.conclude(&row, Ending::Dead("every attempt broke off without an end".to_owned())).await
             }
-            Some(tenant) if row.channel == Channel::Event => self.expand(&tenant, &row).await,
             Some(tenant) => match tokio::time::timeout(WITHIN, self.deliver(&tenant, &row)).await {
                 Ok(Ok(ending)) => self.conclude(&row, ending).await,
                 Ok(Err(error)) => Err(error),
@@ -141,23 +145,43 @@ impl Courier {
         }
     }
 
-    async fn expand(&self, tenant: &Tenant, row: &Taken) -> Result<(), StoreError> {
+    /// Turns effects into deliveries, many in one transaction; returns how many. Any gateway may do it at the same
+    /// time: an effect is ended once, and its deliveries have keys of their own.
+    async fn expand_due(&self) -> Result<usize, StoreError> {
+        let most = u32::try_from(EFFECTS).unwrap_or(u32::MAX);
+        let due = self.parts.outbox.effects_due(self.parts.clock.now(), most).await?;
+        let mut expanded = Vec::with_capacity(due.len());
+        for effect in due {
+            let expansion = match self.parts.directory.tenant(&effect.tenant) {
+                None => Expansion::Superseded("the tenant was removed"),
+                Some(tenant) => self.expansion(&tenant, &effect).await?,
+            };
+            expanded.push((effect, expansion));
+        }
+        if !expanded.is_empty() {
+            self.parts.outbox.expand(&expanded, self.parts.clock.now()).await?;
+        }
+        Ok(expanded.len())
+    }
+
+    async fn expansion(&self, tenant: &Tenant, row: &Taken) -> Result<Expansion, StoreError> {
+        let can_mail = self.parts.mail.is_some();
+        if !asks_for_circumstances(tenant, row.event, can_mail) {
+            let plain = Circumstances { can_mail, ..Circumstances::default() };
+            return Ok(expansion(tenant, row.event, &row.facts, &plain));
+        }
         let (appointment, callback) = self.about(tenant, row).await?;
         let intent = match &appointment {
             Some(appointment) => self.parts.diary.intent_of(tenant.scope(), &appointment.id).await?,
             None => None,
         };
         let circumstances = Circumstances {
-            can_mail: self.parts.mail.is_some(),
+            can_mail,
             caller_has_address: appointment.as_ref().is_some_and(|it| it.attendee.email.is_some()),
             is_unsettled: intent.is_some_and(|it| matches!(it.state, IntentState::Open | IntentState::HandedOver)),
             open_callback: callback.as_ref().filter(|it| !it.state.is_closed()).map(|it| it.cause),
         };
-        let now = self.parts.clock.now();
-        match expansion(tenant, row.event, &row.facts, &circumstances) {
-            Expansion::To(receivers) => self.parts.outbox.expand(row, &receivers, now).await,
-            Expansion::Superseded(why) => self.parts.outbox.superseded(row, why, now).await,
-        }
+        Ok(expansion(tenant, row.event, &row.facts, &circumstances))
     }
 
     /// What a row is about, with everything personal, read within its tenant.

@@ -72,6 +72,14 @@ impl Receiver {
     }
 }
 
+/// Whether who hears of `event` depends on anything but the tenant and whether mail can be sent.
+pub fn asks_for_circumstances(tenant: &Tenant, event: Event, can_mail: bool) -> bool {
+    match event {
+        Event::Pending | Event::CallbackQueued => true,
+        Event::Booked | Event::Rescheduled | Event::Cancelled => can_mail && caller_is_mailed(tenant, event),
+    }
+}
+
 /// Who hears of `event`.
 pub fn expansion(tenant: &Tenant, event: Event, facts: &Facts, now: &Circumstances) -> Expansion {
     match event {
@@ -169,6 +177,22 @@ mod tests {
         let everybody = [Receiver::Webhook, Receiver::business(ONE), Receiver::Caller];
         assert_eq!(to(false, Event::Pending, &plain, &ALL), everybody);
         assert_eq!(to(false, Event::CallbackQueued, &plain, &ALL), everybody[..2]);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_makes_no_difference() {
+        let nothing = Circumstances::default();
+        for event in Event::ALL {
+            for is_builtin in [true, false] {
+                for can_mail in [true, false] {
+                    if !asks_for_circumstances(&tenant(is_builtin), event, can_mail) {
+                        let facts = Facts { late: true, announced: true, ..Facts::default() };
+                        let of = |now: Circumstances| to(is_builtin, event, &facts, &Circumstances { can_mail, ..now });
+                        assert_eq!(of(nothing), of(ALL), "{event}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

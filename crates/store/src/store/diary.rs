@@ -12,7 +12,7 @@ use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
 use frontdesk_core::tenant::Scope;
 use jiff::{SignedDuration, Timestamp};
 
-use super::holds::{Claimant, delete_occupancy, forget_old_holds, occupy, read_hold, release, try_hold};
+use super::holds::{Claimant, LONGEST_MS, delete_occupancy, forget_old_holds, occupy, read_hold, release, try_hold};
 use super::{Store, diary_rows, news, parts, settle};
 use crate::engine::{Durability, Tx, args};
 use crate::rows::{Reading, ms, to_json};
@@ -29,8 +29,8 @@ impl Diary for Store {
                 let rows = tx.all(
                     "SELECT resource, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
                             CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
-             WHERE tenant = ? AND from_ms < ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)",
-                    args![tenant.as_str(), ms(to), ms(from), ms(now)],
+             WHERE tenant = ? AND from_ms < ? AND from_ms > ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)",
+                    args![tenant.as_str(), ms(to), ms(from) - LONGEST_MS, ms(from), ms(now)],
                 )?;
                 rows.iter()
                     .map(|row| {

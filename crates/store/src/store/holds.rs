@@ -15,6 +15,10 @@ use crate::rows::{ms, to_json};
 /// How long a hold that ended can still be looked up, so that a late yes is understood.
 const MEMORY_OF_HOLDS: SignedDuration = SignedDuration::from_hours(2);
 
+/// No row of `occupancy` is longer: what blocks for longer is several rows. So an overlap with a time begins less
+/// than this before it, and looking for one reads a day's rows, not all that a resource ever served.
+pub(super) const LONGEST_MS: i64 = 86_400_000;
+
 /// Who asks for a stretch, and what it may overlap.
 pub(super) struct Claimant<'a> {
     pub(super) kind: &'static str,
@@ -131,9 +135,10 @@ pub(super) fn occupy(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     for (from, to) in stretches {
+        let (from, to) = (ms(*from), ms(*to));
         let blocked = tx.exists(
             "SELECT EXISTS (SELECT 1 FROM occupancy
-             WHERE tenant = ?1 AND resource = ?2 AND from_ms < ?4 AND to_ms > ?3 AND owner <> ?5
+             WHERE tenant = ?1 AND resource = ?2 AND from_ms < ?4 AND from_ms > ?10 AND to_ms > ?3 AND owner <> ?5
                AND (until_ms IS NULL OR until_ms > ?6)
                AND NOT (kind = 'hold' AND ?7 = 'hold' AND COALESCE(call_id = ?8, FALSE))
                AND owner IS DISTINCT FROM ?9
@@ -141,28 +146,29 @@ pub(super) fn occupy(
             args![
                 tenant.as_str(),
                 resource.as_str(),
-                ms(*from),
-                ms(*to),
+                from,
+                to,
                 claimant.owner,
                 ms(now),
                 claimant.kind,
                 claimant.call.map(CallId::as_str),
-                claimant.replaces.map(BookingId::as_str)
+                claimant.replaces.map(BookingId::as_str),
+                from - LONGEST_MS
             ],
         )?;
         if blocked {
             return Ok(false);
         }
     }
-    for (from, to) in stretches {
+    for (from, to) in stretches.iter().flat_map(|(from, to)| day_by_day(ms(*from), ms(*to))) {
         tx.run(
             "INSERT INTO occupancy (tenant, resource, from_ms, to_ms, kind, owner, call_id, until_ms, replaces, intent, made_ms)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             args![
                 tenant.as_str(),
                 resource.as_str(),
-                ms(*from),
-                ms(*to),
+                from,
+                to,
                 claimant.kind,
                 claimant.owner,
                 claimant.call.map(CallId::as_str),
@@ -174,6 +180,16 @@ pub(super) fn occupy(
         )?;
     }
     Ok(true)
+}
+
+/// The stretch in rows that the table takes.
+fn day_by_day(from: i64, to: i64) -> impl Iterator<Item = (i64, i64)> {
+    let mut begin = from;
+    std::iter::from_fn(move || {
+        let piece = (begin, to.min(begin + LONGEST_MS));
+        begin = piece.1;
+        (piece.0 < to).then_some(piece)
+    })
 }
 
 pub(super) fn delete_occupancy(tx: &mut Tx<'_>, tenant: &TenantId, owner: &str) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use frontdesk_core::tenant::Scope;
 use jiff::{SignedDuration, Timestamp};
 
 use super::diary::insert_appointment;
-use super::holds::{Claimant, delete_occupancy, occupy};
+use super::holds::{Claimant, LONGEST_MS, delete_occupancy, occupy};
 use super::{Store, callbacks, diary_rows, settle};
 use crate::engine::{Tx, args};
 use crate::rows::{Reading, ms};
@@ -476,8 +476,11 @@ fn block(
     for resource in resources {
         let taken = busy.iter().try_fold(false, |taken, (from, to)| {
             let sql = "SELECT EXISTS (SELECT 1 FROM occupancy WHERE tenant = ? AND resource = ? AND kind = 'appointment'
-                       AND owner <> ? AND from_ms < ? AND to_ms > ?)";
-            let here = tx.exists(sql, args![tenant.as_str(), resource.as_str(), id.as_str(), ms(*to), ms(*from)])?;
+                       AND owner <> ? AND from_ms < ? AND from_ms > ? AND to_ms > ?)";
+            let here = tx.exists(
+                sql,
+                args![tenant.as_str(), resource.as_str(), id.as_str(), ms(*to), ms(*from) - LONGEST_MS, ms(*from)],
+            )?;
             Ok::<_, StoreError>(taken || here)
         })?;
         if taken {
@@ -485,8 +488,8 @@ fn block(
         }
         for (from, to) in busy {
             tx.run(
-                "DELETE FROM occupancy WHERE tenant = ? AND resource = ? AND kind = 'hold' AND from_ms < ? AND to_ms > ?",
-                args![tenant.as_str(), resource.as_str(), ms(*to), ms(*from)],
+                "DELETE FROM occupancy WHERE tenant = ? AND resource = ? AND kind = 'hold' AND from_ms < ? AND from_ms > ? AND to_ms > ?",
+                args![tenant.as_str(), resource.as_str(), ms(*to), ms(*from) - LONGEST_MS, ms(*from)],
             )?;
         }
         if occupy(tx, tenant, resource, busy, &claimant, now)? {

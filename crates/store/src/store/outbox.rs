@@ -1,10 +1,10 @@
-//! The outbox: effects and deliveries, taken under a lease, in order per receiver and subject.
+//! The outbox: effects, and deliveries taken under a lease, in order per receiver and subject.
 
 use async_trait::async_trait;
 use frontdesk_core::booking::IntentState;
 use frontdesk_core::ids::{BookingId, TenantId};
 use frontdesk_core::outbox::{
-    Channel, Event, Facts, Outbox, OutboxFilter, OutboxRow, OutboxStanding, Receiver, Revival, Room, RowState, Taken,
+    Channel, Event, Expansion, Facts, Outbox, OutboxFilter, OutboxRow, OutboxStanding, Receiver, Revival, Room, RowState, Taken,
     delivery_key,
 };
 use frontdesk_core::ports::StoreError;
@@ -23,7 +23,7 @@ const LISTED: u32 = 100;
 #[async_trait]
 impl Outbox for Store {
     async fn take_due(&self, now: Timestamp, lease: SignedDuration, room: &Room) -> Result<Vec<Taken>, StoreError> {
-        let due = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND not_before <= ?)";
+        let due = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND not_before <= ? AND channel <> 'event')";
         if room.most == 0 || !self.engine.read(move |tx| tx.exists(due, args![ms(now)])).await? {
             return Ok(Vec::new());
         }
@@ -36,7 +36,7 @@ impl Outbox for Store {
                          SELECT id, tenant, channel, not_before,
                                 ROW_NUMBER() OVER (PARTITION BY tenant, channel ORDER BY not_before, id) AS place
                          FROM outbox AS it
-                         WHERE state = 'waiting' AND not_before <= ?1
+                         WHERE state = 'waiting' AND not_before <= ?1 AND channel <> 'event'
                            AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                                            WHERE earlier.tenant = it.tenant AND earlier.ordering = it.ordering
                                              AND earlier.channel = it.channel AND earlier.target = it.target
@@ -70,33 +70,35 @@ impl Outbox for Store {
             .await
     }
 
-    async fn expand(&self, effect: &Taken, receivers: &[Receiver], now: Timestamp) -> Result<(), StoreError> {
-        let (effect, receivers) = (effect.clone(), receivers.to_vec());
+    async fn effects_due(&self, now: Timestamp, most: u32) -> Result<Vec<Taken>, StoreError> {
         self.engine
-            .write(Durability::Power, move |tx| {
-                if !close(tx, &effect, RowState::Done, None, now)? {
-                    return Ok(());
-                }
-                let subject = subject_of(tx, effect.id)?;
-                for receiver in &receivers {
-                    let (channel, target) = (receiver.channel().as_str(), receiver.as_stored());
-                    tx.run(
-                        "INSERT INTO outbox (tenant, kind, subject, body, state, not_before, created_at,
-                                             channel, target, ordering, delivery_key)
-                         VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, subject) DO NOTHING",
-                        args![
-                            effect.tenant.as_str(),
-                            effect.event.as_str(),
-                            format!("{subject}>{channel}:{target}"),
-                            to_json(&effect.facts)?,
-                            ms(now),
-                            ms(effect.created_at),
-                            channel,
-                            &target,
-                            &effect.ordering,
-                            delivery_key(&effect.tenant, effect.event, &subject, receiver)
-                        ],
-                    )?;
+            .read(move |tx| {
+                // One that still waits for its grace holds back what came after it.
+                let rows = tx.all(
+                    "SELECT * FROM outbox AS it
+                     WHERE state = 'waiting' AND not_before <= ?1 AND channel = 'event'
+                       AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                                       WHERE earlier.tenant = it.tenant AND earlier.ordering = it.ordering
+                                         AND earlier.channel = 'event' AND earlier.state = 'waiting'
+                                         AND earlier.id < it.id AND earlier.not_before > ?1)
+                     ORDER BY id LIMIT ?2",
+                    args![ms(now), i64::from(most)],
+                )?;
+                rows.iter().map(|row| Ok(read(row)?.row)).collect()
+            })
+            .await
+    }
+
+    async fn expand(&self, effects: &[(Taken, Expansion)], now: Timestamp) -> Result<(), StoreError> {
+        let effects = effects.to_vec();
+        self.engine
+            // What is lost with the power is an effect again, and its deliveries have the same keys.
+            .write(Durability::Process, move |tx| {
+                for (effect, expansion) in &effects {
+                    match expansion {
+                        Expansion::Superseded(why) => drop(close(tx, effect, RowState::Superseded, Some(why), now)?),
+                        Expansion::To(receivers) => expand(tx, effect, receivers, now)?,
+                    }
                 }
                 Ok(())
             })
@@ -202,10 +204,9 @@ impl Outbox for Store {
         self.engine
             .read(move |tx| {
                 let row = tx.first(
-                    "SELECT COALESCE(SUM(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0) AS waiting,
-                            COALESCE(SUM(CASE WHEN state = 'dead' THEN 1 ELSE 0 END), 0) AS dead,
-                            MIN(CASE WHEN state = 'waiting' AND (attempts > 0 OR not_before <= ?) THEN created_at END) AS oldest
-                     FROM outbox WHERE state IN ('waiting', 'dead')",
+                    "SELECT COUNT(*) AS waiting, (SELECT COUNT(*) FROM outbox WHERE state = 'dead') AS dead,
+                            MIN(CASE WHEN attempts > 0 OR not_before <= ? THEN created_at END) AS oldest
+                     FROM outbox WHERE state = 'waiting'",
                     args![ms(now)],
                 )?;
                 let Some(row) = row else { return Ok(OutboxStanding::default()) };
@@ -303,6 +304,35 @@ fn close(tx: &mut Tx<'_>, row: &Taken, state: RowState, why: Option<&str>, now: 
         args![state.as_str(), why, ms(now), row.id, row.tenant.as_str()],
     )?;
     Ok(touched > 0)
+}
+
+/// Ends an effect with a delivery for each of its receivers, unless somebody else was first.
+fn expand(tx: &mut Tx<'_>, effect: &Taken, receivers: &[Receiver], now: Timestamp) -> Result<(), StoreError> {
+    if !close(tx, effect, RowState::Done, None, now)? || receivers.is_empty() {
+        return Ok(());
+    }
+    let subject = subject_of(tx, effect.id)?;
+    for receiver in receivers {
+        let (channel, target) = (receiver.channel().as_str(), receiver.as_stored());
+        tx.run(
+            "INSERT INTO outbox (tenant, kind, subject, body, state, not_before, created_at,
+                                 channel, target, ordering, delivery_key)
+             VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, subject) DO NOTHING",
+            args![
+                effect.tenant.as_str(),
+                effect.event.as_str(),
+                format!("{subject}>{channel}:{target}"),
+                to_json(&effect.facts)?,
+                ms(now),
+                ms(effect.created_at),
+                channel,
+                &target,
+                &effect.ordering,
+                delivery_key(&effect.tenant, effect.event, &subject, receiver)
+            ],
+        )?;
+    }
+    Ok(())
 }
 
 fn subject_of(tx: &mut Tx<'_>, id: i64) -> Result<String, StoreError> {

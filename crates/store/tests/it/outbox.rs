@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use frontdesk_core::booking::IntentKind;
-use frontdesk_core::outbox::{Channel, Event, Outbox, OutboxFilter, OutboxStanding, Receiver, Revival, Room, RowState, Taken};
+use frontdesk_core::outbox::{
+    Channel, Event, Expansion, Outbox, OutboxFilter, OutboxStanding, Receiver, Revival, Room, RowState, Taken,
+};
 use frontdesk_core::ports::{Diary as _, Settlement};
 use frontdesk_core::slot::Resource;
 use frontdesk_store::Store;
@@ -17,7 +19,20 @@ fn room() -> Room {
     Room { most: 32, each: 4, running: HashMap::new() }
 }
 
+/// Effects that are due.
+async fn effects(store: &Store, minute: i64) -> Vec<Taken> {
+    store.effects_due(at(minute), 100).await.expect("read")
+}
+
+/// Ends effects with a delivery to each of `receivers`.
+async fn expand(store: &Store, effects: Vec<Taken>, receivers: &[Receiver]) {
+    let expanded: Vec<_> = effects.into_iter().map(|it| (it, Expansion::To(receivers.to_vec()))).collect();
+    store.expand(&expanded, at(0)).await.expect("expanded");
+}
+
+/// Deliveries that are due, among them the ones to software of all that has happened since.
 async fn take(store: &Store, minute: i64) -> Vec<Taken> {
+    expand(store, effects(store, minute).await, &[Receiver::Webhook]).await;
     Outbox::take_due(store, at(minute), LEASE, &room()).await.expect("taken")
 }
 
@@ -53,14 +68,12 @@ async fn later_rows_wait_for_earlier_ones_of_the_same_receiver_only(base: Base) 
     let cancel = intent("i_c", &booked, IntentKind::Cancel { reason: "x".to_owned() }, true);
     stored.store.begin_change(tenant("salon").scope(), &cancel, None, at(0)).await.expect("begun");
     let both = [Receiver::Webhook, Receiver::Caller];
-    let effect = take(&stored.store, 0).await;
-    assert_eq!((effect.len(), effect[0].channel), (1, Channel::Event), "the effects of one appointment keep their order");
-    stored.store.expand(&effect[0], &both, at(0)).await.expect("expanded");
-    let first = take(&stored.store, 0).await;
-    // The cancellation is expanded beside the two deliveries of the booking.
-    let (effects, deliveries): (Vec<_>, Vec<_>) = first.into_iter().partition(|it| it.channel == Channel::Event);
-    assert_eq!((effects.len(), deliveries.len()), (1, 2));
-    stored.store.expand(&effects[0], &both, at(0)).await.expect("expanded");
+    let due = effects(&stored.store, 0).await;
+    let events: Vec<_> = due.iter().map(|it| (it.event, it.channel)).collect();
+    assert_eq!(events, [(Event::Booked, Channel::Event), (Event::Cancelled, Channel::Event)], "in their order");
+    expand(&stored.store, due, &both).await;
+    let deliveries = take(&stored.store, 0).await;
+    assert_eq!(deliveries.iter().map(|it| it.event).collect::<Vec<_>>(), [Event::Booked; 2], "one for each receiver");
     assert!(take(&stored.store, 0).await.is_empty(), "both receivers are still busy with the booking");
     let webhook = deliveries.iter().find(|it| it.channel == Channel::Webhook).expect("a webhook");
     stored.store.done(webhook, at(0)).await.expect("done");
@@ -78,24 +91,41 @@ async fn a_backlog_of_one_tenant_hides_no_other(base: Base) {
     let taken = take(&stored.store, 0).await;
     let of = |slug: &str| taken.iter().filter(|it| it.tenant.as_str() == slug).count();
     assert_eq!((of("busy"), of("other")), (4, 1));
-    let full = Room { running: HashMap::from([((tenant("busy").slug, Channel::Event), 4)]), ..room() };
+    let full = Room { running: HashMap::from([((tenant("busy").slug, Channel::Webhook), 4)]), ..room() };
     assert!(Outbox::take_due(&stored.store, at(0), LEASE, &full).await.expect("taken").is_empty());
 }
 
 async fn an_effect_that_was_overtaken_is_not_expanded(base: Base) {
     let stored = Stored::open(base).await;
     book(&stored, "salon", 1).await;
-    let effect = take(&stored.store, 0).await.remove(0);
-    stored.store.superseded(&effect, "settled", at(0)).await.expect("answered");
-    stored.store.expand(&effect, &[Receiver::Webhook], at(0)).await.expect("answered");
+    let due = effects(&stored.store, 0).await;
+    stored.store.expand(&[(due[0].clone(), Expansion::Superseded("settled"))], at(0)).await.expect("answered");
+    expand(&stored.store, due, &[Receiver::Webhook]).await;
     let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
-    assert_eq!((rows.len(), rows[0].state), (1, RowState::Superseded));
+    assert_eq!((rows.len(), rows[0].state, rows[0].last_error.as_deref()), (1, RowState::Superseded, Some("settled")));
+}
+
+async fn an_effect_becomes_its_deliveries_once_whoever_expands_it(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "salon", 3).await;
+    let due = effects(&stored.store, 0).await;
+    assert_eq!(due.len(), 3);
+    let (one, other) = tokio::join!(
+        expand(&stored.store, due.clone(), &[Receiver::Webhook, Receiver::Caller]),
+        expand(&stored.store, due, &[Receiver::Webhook, Receiver::Caller])
+    );
+    assert_eq!((one, other), ((), ()));
+    let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
+    let of = |state| rows.iter().filter(|it| it.state == state).count();
+    assert_eq!((of(RowState::Done), of(RowState::Waiting)), (3, 6), "{rows:?}");
+    assert!(effects(&stored.store, 100).await.is_empty());
 }
 
 async fn dead_rows_are_counted_revived_by_name_and_kept_while_done_ones_are_forgotten(base: Base) {
     let stored = Stored::open(base).await;
     book(&stored, "salon", 2).await;
     let taken = take(&stored.store, 0).await;
+    assert_eq!(stored.store.forget_outbox(at(1)).await.expect("forgotten"), 2, "the effects are over");
     stored.store.dead(&taken[0], "answered 500", at(1)).await.expect("dead");
     stored.store.done(&taken[1], at(1)).await.expect("done");
     let standing = stored.store.outbox_standing(at(1)).await.expect("read");
@@ -117,10 +147,10 @@ async fn a_booking_is_told_when_the_calendar_has_confirmed_it(base: Base) {
     let salon = tenant("salon");
     let wanted = beginning("1", &Resource::house(), 600, 60, None, false);
     stored.store.begin(salon.scope(), &wanted, at(0)).await.expect("begun");
-    assert!(take(&stored.store, 0).await.is_empty(), "nothing has happened yet");
+    assert!(effects(&stored.store, 0).await.is_empty(), "nothing has happened yet");
     let settled = Settlement::Done { uid: Some("u1".to_owned()), staff: None, ical: None };
     stored.store.settle(salon.scope(), &wanted.intent.id, &settled, at(1)).await.expect("settled");
-    assert_eq!(take(&stored.store, 1).await.len(), 1);
+    assert_eq!(effects(&stored.store, 1).await.len(), 1);
     // Somebody else found out as well, and the desk settles what it has settled before.
     stored.store.settle(salon.scope(), &wanted.intent.id, &settled, at(2)).await.expect("settled");
     let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
@@ -150,6 +180,7 @@ on_both! {
     later_rows_wait_for_earlier_ones_of_the_same_receiver_only,
     a_backlog_of_one_tenant_hides_no_other,
     an_effect_that_was_overtaken_is_not_expanded,
+    an_effect_becomes_its_deliveries_once_whoever_expands_it,
     dead_rows_are_counted_revived_by_name_and_kept_while_done_ones_are_forgotten,
     a_booking_is_told_when_the_calendar_has_confirmed_it,
 }

@@ -186,7 +186,29 @@ async fn two_keys_live_while_one_is_replaced(base: Base) {
     assert_eq!(owner("fd_unknown", 1).await, None);
 }
 
+async fn what_lasts_for_days_blocks_all_of_them(base: Base) {
+    const DAY: i64 = 24 * 60;
+    let stored = Stored::open(base).await;
+    let (salon, emma) = (tenant("salon"), Resource::from_stored("Emma".to_owned()));
+    let course = beginning("course", &emma, 600, 3 * DAY, None, true);
+    assert_eq!(stored.store.begin(salon.scope(), &course, at(0)).await.expect("begun"), Begun::Yes);
+    for (number, from) in [600 - 30, 600 + DAY - 30, 600 + 2 * DAY + 90, 600 + 3 * DAY - 30].into_iter().enumerate() {
+        let beside = beginning(&format!("{number}"), &emma, from, 60, None, true);
+        assert_eq!(stored.store.begin(salon.scope(), &beside, at(0)).await.expect("answered"), Begun::Blocked, "{from}");
+        let busy = stored.store.busy(salon.scope(), at(from), at(from + 60), at(0)).await.expect("read");
+        assert!(!busy.is_empty(), "{from}");
+    }
+    for (id, from) in [("before", 540), ("after", 600 + 3 * DAY)] {
+        let beside = beginning(id, &emma, from, 60, None, true);
+        assert_eq!(stored.store.begin(salon.scope(), &beside, at(0)).await.expect("begun"), Begun::Yes, "{id}");
+    }
+    // And what lasts for days finds what stands in the middle of it.
+    let longer = beginning("longer", &emma, -4 * DAY, 20 * DAY, None, true);
+    assert_eq!(stored.store.begin(salon.scope(), &longer, at(0)).await.expect("answered"), Begun::Blocked);
+}
+
 on_both! {
+    what_lasts_for_days_blocks_all_of_them,
     what_was_begun_is_there_after_a_restart_and_is_taken_up_once,
     two_tenants_share_nothing_but_the_file,
     a_hold_of_another_call_keeps_the_time_until_it_ends,

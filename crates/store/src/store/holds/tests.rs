@@ -8,6 +8,7 @@ use frontdesk_core::sensitive::Secret;
 use frontdesk_testkit::postgres::PostgresServer;
 use proptest::prelude::*;
 
+use super::{LONGEST_MS, day_by_day};
 use crate::engine::{Durability, Engine, args};
 use crate::store::place::Place;
 
@@ -91,4 +92,15 @@ fn both_databases_take_and_refuse_the_same_stretches() {
         }
     });
     assert!(taken.get() > 100 && refused.get() > 100, "both happen: {taken:?} {refused:?}");
+}
+
+proptest! {
+    /// What is cut into days is the same time, without a gap and without a moment twice.
+    #[test]
+    fn a_stretch_is_cut_into_days(from in -10_000_000_000_i64..10_000_000_000, length in 1..1_000_000_000_i64) {
+        let pieces: Vec<_> = day_by_day(from, from + length).collect();
+        prop_assert_eq!((pieces[0].0, pieces[pieces.len() - 1].1), (from, from + length));
+        prop_assert!(pieces.windows(2).all(|two| two[0].1 == two[1].0));
+        prop_assert!(pieces.iter().all(|(begin, end)| end > begin && end - begin <= LONGEST_MS));
+    }
 }

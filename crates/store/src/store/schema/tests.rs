@@ -45,3 +45,44 @@ fn the_golden_listing_is_what_the_migrations_make_on_postgres() {
     });
     is_golden(&POSTGRES, "postgres", &found.unwrap());
 }
+
+/// A database of the release before [`LONG_STRETCHES_END`], with a stretch of two and a half days; then everything.
+fn cuts_long_stretches(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<Vec<(i64, i64)>, StoreError> {
+    const LONG_STRETCHES_END: usize = 7;
+    let before = Dialect { migrations: &dialect.migrations[..LONG_STRETCHES_END], ..*dialect };
+    migrate(tx, &before)?;
+    tx.run(
+        "INSERT INTO occupancy (tenant, resource, from_ms, to_ms, kind, owner, made_ms)
+         VALUES ('salon', 'Emma', 1000, 216001000, 'appointment', 'b_1', 0), ('salon', 'Lena', 0, 86400000, 'appointment', 'b_2', 0)",
+        args![],
+    )?;
+    migrate(tx, dialect)?;
+    let rows = tx.all("SELECT from_ms, to_ms FROM occupancy WHERE owner = 'b_1' ORDER BY from_ms", args![])?;
+    assert_eq!(tx.all("SELECT id FROM occupancy", args![])?.len(), rows.len() + 1, "the other one is left alone");
+    let pieces = rows.iter().map(|row| {
+        let reading = Reading { table: "occupancy", row };
+        Ok((reading.number("from_ms")?, reading.number("to_ms")?))
+    });
+    pieces.collect()
+}
+
+const CUT: [(i64, i64); 3] = [(1000, 86_401_000), (86_401_000, 172_801_000), (172_801_000, 216_001_000)];
+
+#[test]
+fn stretches_of_earlier_releases_are_cut_on_sqlite() {
+    let folder = frontdesk_testkit::folder("schema");
+    let mut found = Vec::new();
+    sqlite::open(&folder.path().join("schema.db"), |tx| {
+        found = cuts_long_stretches(tx, &SQLITE)?;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(found, CUT);
+}
+
+#[test]
+fn stretches_of_earlier_releases_are_cut_on_postgres() {
+    let server = PostgresServer::start();
+    let mut session = Session::open(&Address::parse(&Secret::new(server.database())).unwrap()).unwrap();
+    assert_eq!(postgres::alone(&mut session, |tx| cuts_long_stretches(tx, &POSTGRES)).unwrap(), CUT);
+}
