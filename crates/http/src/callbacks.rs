@@ -134,7 +134,7 @@ async fn show(State(edge): State<Edge>, access: Access, Id(id): Id) -> Result<Re
 async fn create(State(edge): State<Edge>, asked: Asked) -> Result<Response, Problem> {
     once(&edge, asked, |edge, asked| async move {
         let (tenant, now) = (asked.access.tenant(), edge.clock.now());
-        let callback = wish(asked.fields(), tenant, CallbackId::fresh(&*edge.dice), now)?;
+        let callback = wish(asked.fields(), tenant, CallbackId::fresh(&*edge.dice, now), now)?;
         let kept = edge.callbacks.add(tenant.scope(), &callback).await?;
         let status = if kept.id == callback.id { StatusCode::CREATED } else { StatusCode::OK };
         Ok((status, work_item(&kept, tenant, now)))

@@ -268,7 +268,7 @@ impl Desk {
         now: Timestamp,
     ) -> Appointment {
         Appointment {
-            id: BookingId::fresh(&*self.parts.dice),
+            id: BookingId::fresh(&*self.parts.dice, now),
             call: visit.call.id.clone(),
             owner,
             attendee,
@@ -317,7 +317,7 @@ impl Desk {
             CalendarKind::Calcom { .. } => IntentState::Open,
         };
         Intent {
-            id: IntentId::fresh(&*self.parts.dice),
+            id: IntentId::fresh(&*self.parts.dice, now),
             appointment: appointment.clone(),
             kind,
             state,

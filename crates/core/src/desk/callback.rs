@@ -79,7 +79,7 @@ impl Desk {
 
     /// An appointment that no machine could settle: a person decides, soon.
     pub(super) async fn queue_for(&self, tenant: &Tenant, appointment: &Appointment) -> Result<(), StoreError> {
-        let callback = Callback::about(appointment, CallbackId::fresh(&*self.parts.dice), self.now());
+        let callback = Callback::about(appointment, CallbackId::fresh(&*self.parts.dice, self.now()), self.now());
         self.parts.callbacks.add(tenant.scope(), &callback).await.map(|_| ())
     }
 
@@ -98,7 +98,7 @@ impl Desk {
     async fn list_without_session(&self, visit: &Visit, memory: &Memory, cause: CallbackCause) -> Option<Promise> {
         let now = self.now();
         let callback = Callback {
-            id: CallbackId::fresh(&*self.parts.dice),
+            id: CallbackId::fresh(&*self.parts.dice, self.now()),
             call: visit.call.id.clone(),
             appointment: None,
             name: memory.name.clone(),
@@ -141,7 +141,7 @@ impl Desk {
             return Ok(());
         }
         let callback = Callback {
-            id: CallbackId::fresh(&*self.parts.dice),
+            id: CallbackId::fresh(&*self.parts.dice, self.now()),
             call: Some(id.clone()),
             appointment: None,
             name: memory.name.clone(),
@@ -162,7 +162,7 @@ impl Desk {
 
     fn item(&self, session: &Session<'_>, cause: CallbackCause, priority: Priority) -> Callback {
         Callback {
-            id: CallbackId::fresh(&*self.parts.dice),
+            id: CallbackId::fresh(&*self.parts.dice, self.now()),
             call: session.visit.call.id.clone(),
             appointment: None,
             name: session.memory.name.clone(),

@@ -14,7 +14,7 @@ impl Desk {
     /// place, somebody has to look at it, soon.
     pub async fn hear(&self, tenant: &Tenant, news: &CalendarNews) -> Result<Applied, StoreError> {
         let placed = self.place(tenant, news);
-        let item = CallbackId::fresh(&*self.parts.dice);
+        let item = CallbackId::fresh(&*self.parts.dice, self.now());
         self.parts.diary.apply_news(tenant.scope(), news, placed.as_ref(), &item, self.now()).await
     }
 
@@ -28,7 +28,7 @@ impl Desk {
         let host = news.host.and_then(|host| tenant.staff.iter().find(|staff| staff.calcom_host_id == Some(host)));
         let staff = line.staff.clone().or_else(|| host.map(|staff| staff.name.clone()));
         Some(Placed {
-            booking: BookingId::fresh(&*self.parts.dice),
+            booking: BookingId::fresh(&*self.parts.dice, self.now()),
             service: service.name.clone(),
             staff,
             resources: line.resources,

@@ -166,7 +166,7 @@ impl Desk {
             for line in tried {
                 let Some(line) = found.lines.get(*line) else { continue };
                 wishes.push(HoldWish {
-                    id: SlotId::fresh(&*self.parts.dice),
+                    id: SlotId::fresh(&*self.parts.dice, self.now()),
                     service: search.service.name.clone(),
                     line: line.clone(),
                     start: *start,

@@ -21,6 +21,8 @@ use super::{Arg, Durability, Engine, On, Row, Tx, Value, spawn};
 const READERS: usize = 2;
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// So many pages of 4 kB wait in the log before they are carried over: a page that many commits changed is carried once.
+const CHECKPOINT: u32 = 4000;
 /// Statements that stay prepared, per connection; there are fewer in this crate.
 const PREPARED: usize = 200;
 
@@ -73,6 +75,7 @@ pub(crate) fn open(file: &Path, prepare: impl FnOnce(&mut Tx<'_>) -> Result<(), 
     let writer = Connection::open(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     writer.raw.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
     writer.raw.pragma_update(None, "synchronous", "full").map_err(failed)?;
+    writer.raw.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(failed)?;
     writer.script("BEGIN IMMEDIATE")?;
     prepare(&mut Tx::on(On::Sqlite(&writer)))?;
     writer.script("COMMIT")?;
