@@ -187,7 +187,15 @@ fn trouble(tenant: &Tenant, address: &str, error: &CalendarError) -> Finding {
             "see in the log what it answered; it is tried again by itself, or at once after frontdesk breaker reset",
         ),
     };
-    Finding::warn(Check::Calendars.name(), says, cut(&format!("{address}: {error}")), advice)
+    let said = match error {
+        CalendarError::Misconfigured { detail }
+        | CalendarError::Refused { detail, .. }
+        | CalendarError::Unavailable { detail } => detail.clone(),
+        CalendarError::Throttled { retry_after } | CalendarError::Open { retry_after } => {
+            format!("asked again in {}", span(retry_after.as_secs()))
+        }
+    };
+    Finding::warn(Check::Calendars.name(), says, cut(&format!("{address}: {said}")), advice)
 }
 
 /// Our clock against those of the calendars and of the shared state.

@@ -64,7 +64,9 @@ fn schema(look: &SchemaLook) -> Finding {
     if !strange.is_empty() {
         let advice = "undo what was changed by hand, line by line, or restore a backup: no gateway starts on this schema";
         let says = "The schema is not the one that this release makes and knows.";
-        return Finding::fail(name, says, cut(&format!("{}; {seen}", strange.join("; "))), advice);
+        // The beginning of a line says which thing it is about.
+        let lines: Vec<String> = strange.iter().map(|line| shortened(line)).collect();
+        return Finding::fail(name, says, cut(&format!("{}; {seen}", lines.join("; "))), advice);
     }
     if !pending.is_empty() {
         let says = format!("Migrations that the next start applies: {}.", pending.len());
@@ -72,6 +74,14 @@ fn schema(look: &SchemaLook) -> Finding {
         return Finding::warn(name, says, cut(&format!("{}; {seen}", pending.join(", "))), advice);
     }
     Finding::ok(name, "The schema is the one that this release makes.").seen(seen)
+}
+
+fn shortened(line: &str) -> String {
+    const MOST: usize = 100;
+    match line.char_indices().nth(MOST) {
+        None => line.to_owned(),
+        Some((end, _)) => format!("{} …", &line[..end]),
+    }
 }
 
 /// What others are told.

@@ -53,7 +53,8 @@ impl Place {
                 });
                 let mut look = std::pin::pin!(look);
                 match tokio::time::timeout(within, &mut look).await {
-                    Ok(examined) => examined,
+                    // What it could not look through is not sound.
+                    Ok(examined) => examined.map(|it| Examined { damage: it.damage.or(it.unsure), unsure: None, ..it }),
                     Err(_) => {
                         stop.now();
                         look.await
@@ -124,7 +125,7 @@ fn examined(tx: &mut Tx<'_>, dialect: &schema::Dialect, begin: &str, damage: Dam
 }
 
 fn file_damage(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
-    let Some(row) = tx.first("SELECT quick_check AS said FROM pragma_quick_check(3)", args![])? else { return Ok(None) };
+    let Some(row) = tx.first("SELECT quick_check AS said FROM pragma_quick_check LIMIT 3", args![])? else { return Ok(None) };
     let said = Reading { table: "quick_check", row: &row }.text("said")?;
     Ok((said != "ok").then_some(said))
 }
