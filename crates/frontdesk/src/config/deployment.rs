@@ -379,7 +379,7 @@ fn health(root: &Section<'_>) -> HealthRules {
     HealthRules {
         disk_percent: whole("disk_percent", 100, 80),
         memory_percent: whole("memory_percent", 100, 90),
-        load_per_core: whole("load_per_core", 1000, 4),
+        load_per_core: whole("load_per_core", 1000, 20),
         clock_skew: span("clock_skew", Duration::from_secs(1), Duration::from_secs(5)),
         silent_agent: span("silent_agent", MINUTE, DAY * 7),
         certificate: span("certificate", MINUTE, DAY * 14),

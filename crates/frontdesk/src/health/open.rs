@@ -89,7 +89,7 @@ async fn store(config: &DeploymentConfig, place: &Place, world: &World, found: &
     match place.is_there().await {
         Ok(true) => {}
         Ok(false) => {
-            let says = "Nothing is initialised yet.";
+            let says = "There is no store: nothing is initialised yet.";
             let advice = "start the gateway or apply a tenant: that makes it";
             found.push(Finding::warn(Check::Store.name(), says, format!("{named} is not there"), advice));
             return None;
