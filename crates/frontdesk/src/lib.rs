@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 mod courier;
+mod health;
 mod house;
 mod journal;
 mod news;

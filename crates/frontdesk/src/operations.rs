@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 /// How a gateway's description of itself is filed.
 pub(crate) const SNAPSHOT: &str = "protections";
+/// How what a gateway's process uses is filed.
+pub(crate) const PROCESS: &str = "process";
 /// At most so many buckets are described.
 const BUCKETS_SHOWN: usize = 50;
 
@@ -127,5 +129,16 @@ pub(crate) async fn describe(state: &dyn SharedState, gate: &Gate, rules: &Rules
         "breakers": breakers,
         "shared_state_away": state.is_away(),
         "decided_alone": state.decided_alone(),
+    })
+}
+
+/// What this process uses.
+pub(crate) fn describe_process() -> Value {
+    let (open_files, most) = crate::health::open_files().unwrap_or_default();
+    json!({
+        "resident_bytes": resident_bytes(),
+        "open_files": open_files,
+        "open_files_most": most,
+        "version": env!("CARGO_PKG_VERSION"),
     })
 }

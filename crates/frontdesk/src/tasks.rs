@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::courier::Courier;
-use crate::operations::{SNAPSHOT, describe};
+use crate::operations::{PROCESS, SNAPSHOT, describe, describe_process};
 use crate::wiring::House;
 
 /// A change by another process is taken up within this.
@@ -195,7 +195,11 @@ fn describer(house: &House) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Outp
             if *last == body && *rounds < RENEW_AFTER {
                 return;
             }
-            match store.show(&replica, SNAPSHOT, &body, desk.now()).await {
+            let shown = async {
+                store.show(&replica, SNAPSHOT, &body, desk.now()).await?;
+                store.show(&replica, PROCESS, &describe_process().to_string(), desk.now()).await
+            };
+            match shown.await {
                 Ok(()) => (*last, *rounds) = (body, 0),
                 Err(error) => tracing::warn!(error = error.with_causes(), "operators cannot see how this gateway stands"),
             }

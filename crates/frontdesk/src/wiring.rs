@@ -1,8 +1,9 @@
 //! Configuration to a running house; the only file that names every concrete part.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use frontdesk_calendar::{Guard, GuardRules};
+use frontdesk_core::account::Accounts;
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::{Budgets, Desk, Parts};
@@ -284,6 +285,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
     ));
     let rules = config.live.circuit_breaker.rules();
     let deadlines = &config.live.deadlines;
+    let accounts: Arc<dyn Accounts> = calendars.clone();
     let calendar: Arc<dyn Calendar> = calendars;
     let shared = Arc::new(Metered::new(store.clone()));
     let desk = Desk::new(Parts {
@@ -333,7 +335,17 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         diary: shared.clone(),
         claims: shared,
         outbox: Arc::new(store.clone()),
-        health: Arc::new(HouseHealth::new(store.clone(), Arc::clone(&state.shared), Arc::clone(&world.clock))),
+        health: Arc::new(HouseHealth {
+            config: config.clone(),
+            place: place_of_store(config)?,
+            store: store.clone(),
+            state: Arc::clone(&state.shared),
+            accounts,
+            tenants: tenants.clone(),
+            clock: Arc::clone(&world.clock),
+            last: Mutex::default(),
+            lately: Arc::default(),
+        }),
         operations: Arc::new(HouseOperations {
             store: store.clone(),
             state: Arc::clone(&state.shared),

@@ -17,6 +17,7 @@ use frontdesk_core::shared::{BreakerRow, BucketRow};
 use frontdesk_core::tenant::{Scope, Tenant};
 use jiff::Timestamp;
 
+use crate::health::Health;
 use crate::metrics::Metrics;
 
 /// Who may use the admin surface.
@@ -96,37 +97,6 @@ pub trait Recognition: Send + Sync {
     async fn key_owner(&self, key: &str) -> Result<Option<KeyOwner>, StoreError>;
 }
 
-/// Overall health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HealthState {
-    /// Everything works.
-    Healthy,
-    /// Serves, but something needs a person.
-    Degraded,
-    /// Cannot serve.
-    Unhealthy,
-}
-
-impl HealthState {
-    /// The contract's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Degraded => "degraded",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-}
-
-/// What health finds.
-#[derive(Debug, Clone)]
-pub struct HealthReport {
-    /// The worst of the checks.
-    pub state: HealthState,
-    /// Name, state, one sentence.
-    pub checks: Vec<(&'static str, HealthState, String)>,
-}
-
 /// Something an operator did, for the list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
@@ -181,13 +151,6 @@ pub trait Operations: Send + Sync {
 
     /// Memory of this process, bytes; 0 where it cannot be told.
     fn resident_bytes(&self) -> u64;
-}
-
-/// Looks at the process's own parts, quickly.
-#[async_trait]
-pub trait Health: Send + Sync {
-    /// The state now.
-    async fn report(&self) -> HealthReport;
 }
 
 /// The parts.

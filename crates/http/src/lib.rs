@@ -23,9 +23,8 @@ mod rest;
 mod retell;
 mod routes;
 
-pub use edge::{
-    AdminKey, Done, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Operations, Recognition, Settings, Trusts,
-};
+pub use edge::{AdminKey, Done, Edge, EdgeParts, KeyOwner, Operations, Recognition, Settings, Trusts};
+pub use health::{Finding, Health, HealthReport, Pick, Severity};
 pub use operations::outbox_row;
 pub use peer::Peer;
 pub use problem::errors_page;

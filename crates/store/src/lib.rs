@@ -14,9 +14,11 @@ mod vault;
 
 pub use metered::Metered;
 pub use state::{RedisClock, RedisOpenError, RedisState};
+pub use store::health::AgentSeen;
 pub use store::operations::{AuditRow, Command, Snapshot, Versions};
-pub use store::place::Place;
+pub use store::place::{Examined, Place};
 pub use store::privacy::{Erased, Retention};
+pub use store::schema::SchemaLook;
 pub use store::tenants::{Applied, KeyIssued, Revision};
 pub use store::{Store, StoreSettings};
 pub use vault::{MasterKey, VaultError};

@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod diary;
 pub(crate) mod diary_rows;
 pub(crate) mod exchanges;
+pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod news;
 pub(crate) mod operations;
@@ -50,12 +51,22 @@ impl Store {
     /// Opens the database, makes it if it is not there, and brings its schema forward.
     pub async fn open(settings: StoreSettings) -> Result<Self, StoreError> {
         let StoreSettings { place, master_key, dice } = settings;
-        Ok(Self {
-            engine: Arc::new(place.open().await?),
-            safe: tenants::Safe { key: master_key, dice },
+        Ok(Self::over(place.open().await?, master_key, dice))
+    }
+
+    /// Opens the database to look at it, as it is: its schema is neither brought forward nor compared.
+    pub async fn look(settings: StoreSettings) -> Result<Self, StoreError> {
+        let StoreSettings { place, master_key, dice } = settings;
+        Ok(Self::over(place.open_as_it_is().await?, master_key, dice))
+    }
+
+    fn over(engine: Engine, key: Option<Arc<MasterKey>>, dice: Arc<dyn Dice>) -> Self {
+        Self {
+            engine: Arc::new(engine),
+            safe: tenants::Safe { key, dice },
             unsaved: calls::Unsaved::default(),
             swept: Arc::default(),
-        })
+        }
     }
 
     /// Closes all connections; what was written stays, what was handed over is written.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Response, Url};
 use serde::Serialize;
@@ -63,6 +63,9 @@ pub(super) enum Route<'a> {
     Booking(&'a str),
     Reschedule(&'a str),
     Cancel(&'a str),
+    Me,
+    EventTypes,
+    EventType(i64),
 }
 
 /// One request.
@@ -107,11 +110,27 @@ impl Exchange {
         request: Request<'_>,
         deadline: Deadline,
     ) -> Result<T, Failure> {
-        let body = self.send(account, request, deadline).await?;
-        serde_json::from_slice(&body).map_err(|_| garbage("the answer has an unknown shape"))
+        self.ask_aloud(account, request, deadline).await.map(|(_, data)| data)
     }
 
-    async fn send(&self, account: &Account, request: Request<'_>, deadline: Deadline) -> Result<Bytes, Failure> {
+    /// The same, with what stands around the answer.
+    pub(super) async fn ask_aloud<T: DeserializeOwned>(
+        &self,
+        account: &Account,
+        request: Request<'_>,
+        deadline: Deadline,
+    ) -> Result<(HeaderMap, T), Failure> {
+        let (headers, body) = self.send(account, request, deadline).await?;
+        let data = serde_json::from_slice(&body).map_err(|_| garbage("the answer has an unknown shape"))?;
+        Ok((headers, data))
+    }
+
+    /// What time it is here.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn send(&self, account: &Account, request: Request<'_>, deadline: Deadline) -> Result<(HeaderMap, Bytes), Failure> {
         let budget = deadline.remaining();
         if budget.is_zero() {
             return Err(Failure::Trouble(unavailable("no time was left to ask")));
@@ -139,14 +158,14 @@ impl Exchange {
             took,
             sent: &sent_body,
             received,
-            is_plain: matches!(route, Route::Slots),
+            is_plain: matches!(route, Route::Slots | Route::Me | Route::EventTypes | Route::EventType(_)),
             at: self.clock.now(),
         });
         let judged = match outcome {
             Ok((status, headers, body)) => {
                 let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("");
                 tracing::debug!(%method, route = route.template(), status, duration_ms, request_id, "exchange with the calendar");
-                self.judge(status, &headers, body)
+                self.judge(status, &headers, body).map(|data| (headers, data))
             }
             Err(trouble) => {
                 tracing::debug!(%method, route = route.template(), duration_ms, trouble, "exchange with the calendar");
@@ -216,6 +235,10 @@ impl Exchange {
 // === impl Account ===
 
 impl Account {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     pub(super) fn of(tenant: &Tenant) -> Result<Self, CalendarError> {
         let CalendarKind::Calcom { base_url, .. } = &tenant.calendar else {
             return Err(misconfigured("the tenant is not on Cal.com"));
@@ -239,7 +262,14 @@ impl Account {
         {
             let mut path = url.path_segments_mut().ok()?;
             path.pop_if_empty().push("v2");
+            let number;
             let (resource, uid, act) = match route {
+                Route::Me => ("me", None, None),
+                Route::EventTypes => ("event-types", None, None),
+                Route::EventType(id) => {
+                    number = id.to_string();
+                    ("event-types", Some(number.as_str()), None)
+                }
                 Route::Slots => ("slots", None, None),
                 Route::Bookings => ("bookings", None, None),
                 Route::Booking(uid) => ("bookings", Some(uid), None),
@@ -273,7 +303,8 @@ impl Route<'_> {
     fn version(self) -> &'static str {
         match self {
             Self::Slots => "2024-09-04",
-            Self::Bookings | Self::Booking(_) | Self::Reschedule(_) | Self::Cancel(_) => "2024-08-13",
+            Self::EventTypes | Self::EventType(_) => "2024-06-14",
+            Self::Bookings | Self::Booking(_) | Self::Reschedule(_) | Self::Cancel(_) | Self::Me => "2024-08-13",
         }
     }
 
@@ -284,6 +315,9 @@ impl Route<'_> {
             Self::Booking(_) => "/v2/bookings/{uid}",
             Self::Reschedule(_) => "/v2/bookings/{uid}/reschedule",
             Self::Cancel(_) => "/v2/bookings/{uid}/cancel",
+            Self::Me => "/v2/me",
+            Self::EventTypes => "/v2/event-types",
+            Self::EventType(_) => "/v2/event-types/{id}",
         }
     }
 }

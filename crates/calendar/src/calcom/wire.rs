@@ -45,6 +45,14 @@ pub(super) struct Slot {
     pub(super) start: String,
 }
 
+/// An event type, as far as its length goes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventType {
+    pub(super) id: i64,
+    pub(super) length_in_minutes: u32,
+}
+
 /// QUIRK: a property that is not known is refused, so there is nothing here that a plain event type
 /// does not take: no length, no end, no title.
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! The calendars from outside: against a scripted Cal.com on a local port, and on their own.
 
+mod accounts;
 mod bookings;
 mod builtin;
 mod cache;

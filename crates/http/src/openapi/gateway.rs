@@ -92,7 +92,15 @@ fn health() -> Vec<Operation> {
     let probe = |path, id, summary| Operation::new("health", "get", path, id, summary).about("Plain text.");
     vec![
         with("/api/health", "health", "The state", "With an admin key also the checks."),
-        with("/api/health/detailed", "healthDetailed", "The state and its checks", "The checks are shown to an admin key only."),
+        with(
+            "/api/health/detailed",
+            "healthDetailed",
+            "Everything that can be looked at",
+            "With an admin key only: each finding with its evidence and what to do, the tenants' calendars among them.",
+        )
+        .query("only", "Only these checks, separated by commas.", json!({ "type": "string" }))
+        .query("skip", "Not these checks.", json!({ "type": "string" }))
+        .fails(&[Code::ValidationFailed]),
         with("/api/health/calcom", "healthCalcom", "The calendar accounts", "The accounts are shown to an admin key only."),
         probe("/livez", "livez", "Whether the process runs").plain("200", "Yes"),
         probe("/readyz", "readyz", "Whether to send traffic here").plain("200", "Yes").plain("503", "No"),

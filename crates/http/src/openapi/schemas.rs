@@ -20,6 +20,32 @@ pub(super) fn all() -> Value {
                 "version": { "type": "string" },
                 "build": { "type": "string" },
                 "timestamp": time(),
+                "healthy": { "type": "boolean" },
+                "response_time_ms": { "type": "integer" },
+                "checks": {
+                    "type": "object",
+                    "additionalProperties": {
+                        "type": "object",
+                        "properties": {
+                            "status": { "enum": ["healthy", "degraded", "unhealthy"] },
+                            "detail": { "type": "string" },
+                        },
+                    },
+                },
+                "findings": {
+                    "type": "array",
+                    "items": {
+                        "type": "object", "required": ["check", "severity", "says"],
+                        "properties": {
+                            "check": { "type": "string" },
+                            "tenant": nullable(json!({ "type": "string" })),
+                            "severity": { "enum": ["ok", "warn", "fail"] },
+                            "says": { "type": "string" },
+                            "evidence": { "type": "string" },
+                            "advice": { "type": "string" },
+                        },
+                    },
+                },
             },
         },
         "Call": {

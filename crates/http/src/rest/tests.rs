@@ -38,9 +38,8 @@ use tower::ServiceExt as _;
 
 use super::access::Asked;
 use super::{Fields, wishes};
-use crate::edge::{
-    AdminKey, Done, Edge, EdgeParts, Health, HealthReport, HealthState, KeyOwner, Operations, Recognition, Settings, Trusts,
-};
+use crate::edge::{AdminKey, Done, Edge, EdgeParts, KeyOwner, Operations, Recognition, Settings, Trusts};
+use crate::health::{Health, HealthReport, Pick};
 use crate::problem::Problem;
 
 const KEY: &str = "fd_salon";
@@ -265,7 +264,11 @@ impl Recognition for Stub {
 #[async_trait]
 impl Health for Stub {
     async fn report(&self) -> HealthReport {
-        HealthReport { state: HealthState::Healthy, checks: Vec::new() }
+        HealthReport::default()
+    }
+
+    async fn examine(&self, _pick: &Pick) -> Result<HealthReport, String> {
+        Ok(HealthReport::default())
     }
 }
 

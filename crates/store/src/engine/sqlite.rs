@@ -106,6 +106,29 @@ pub(crate) fn open(file: &Path, prepare: impl FnOnce(&mut Tx<'_>) -> Result<(), 
     Ok(Engine::of_file(peeks, reads, writes, threads))
 }
 
+/// Ends a look that takes too long.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Arc<Mutex<Option<rusqlite::InterruptHandle>>>);
+
+impl Stop {
+    pub(crate) fn now(&self) {
+        if let Some(handle) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            handle.interrupt();
+        }
+    }
+}
+
+/// Runs `work` on a connection of its own to a file that is there.
+pub(crate) fn alone<T>(
+    file: &Path,
+    stop: &Stop,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let connection = Connection::open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    *stop.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.raw.get_interrupt_handle());
+    work(&mut Tx::on(On::Sqlite(&connection)))
+}
+
 /// Connections for who reads a few rows on its own thread: as many as were ever needed at once.
 pub(crate) struct Peeks {
     file: PathBuf,

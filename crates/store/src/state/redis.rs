@@ -373,4 +373,12 @@ impl SharedState for RedisState {
     fn decided_alone(&self) -> u64 {
         self.alone.load(Ordering::Relaxed)
     }
+
+    async fn clock(&self) -> Option<jiff::Timestamp> {
+        let mut link = self.link()?;
+        let time = redis::cmd("TIME");
+        let told = tokio::time::timeout(ANSWER_WITHIN, time.query_async::<(i64, i64)>(&mut link)).await;
+        let (seconds, micros) = told.ok()?.ok()?;
+        jiff::Timestamp::from_microsecond(seconds.checked_mul(1_000_000)?.checked_add(micros)?).ok()
+    }
 }

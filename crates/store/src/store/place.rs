@@ -1,6 +1,7 @@
 //! Where a store is, and how it is opened there.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use frontdesk_core::ports::StoreError;
 use frontdesk_core::sensitive::Secret;
@@ -40,6 +41,46 @@ impl Place {
         }
     }
 
+    /// Looks at the database within that time: its schema, whether it can be written, whether it is sound.
+    /// Makes and changes nothing.
+    pub async fn examine(&self, within: Duration) -> Result<Examined, StoreError> {
+        match self.clone() {
+            Self::File(file) => {
+                let stop = sqlite::Stop::default();
+                let look = apart({
+                    let stop = stop.clone();
+                    move || sqlite::alone(&file, &stop, |tx| examined(tx, &schema::SQLITE, "BEGIN IMMEDIATE", file_damage))
+                });
+                let mut look = std::pin::pin!(look);
+                match tokio::time::timeout(within, &mut look).await {
+                    // What it could not look through is not sound.
+                    Ok(examined) => examined.map(|it| Examined { damage: it.damage.or(it.unsure), unsure: None, ..it }),
+                    Err(_) => {
+                        stop.now();
+                        look.await
+                    }
+                }
+            }
+            // The server ends what takes it longer than its own bound.
+            Self::Server { url, .. } => {
+                apart(move || {
+                    let mut session = Session::open(&address(&url)?)?;
+                    examined(&mut Tx::on(On::Postgres(&mut session)), &schema::POSTGRES, "BEGIN", server_damage)
+                })
+                .await
+            }
+        }
+    }
+
+    /// Opens it as it is, without bringing its schema forward.
+    pub(crate) async fn open_as_it_is(self) -> Result<Engine, StoreError> {
+        apart(move || match self {
+            Self::File(file) => sqlite::open(&file, |_| Ok(())),
+            Self::Server { url, .. } => postgres::start(&address(&url)?),
+        })
+        .await
+    }
+
     pub(crate) async fn open(self) -> Result<Engine, StoreError> {
         apart(move || match self {
             Self::File(file) => open_file(&file),
@@ -47,6 +88,53 @@ impl Place {
         })
         .await
     }
+}
+
+/// How a database was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// Its schema.
+    pub schema: schema::SchemaLook,
+    /// Why it cannot be written.
+    pub unwritable: Option<String>,
+    /// What is damaged in it.
+    pub damage: Option<String>,
+    /// Why that is not known.
+    pub unsure: Option<String>,
+}
+
+/// What is damaged, if anything is.
+type Damage = fn(&mut Tx<'_>) -> Result<Option<String>, StoreError>;
+
+fn examined(tx: &mut Tx<'_>, dialect: &schema::Dialect, begin: &str, damage: Damage) -> Result<Examined, StoreError> {
+    let schema = schema::look(tx, dialect)?;
+    let mut examined = Examined { schema, ..Examined::default() };
+    if examined.schema.applied > 0 {
+        let written = tx.script(begin).and_then(|()| {
+            tx.run("INSERT INTO meta (key, value) VALUES ('health', 'a look') ON CONFLICT (key) DO NOTHING", args![]).map(drop)
+        });
+        examined.unwritable = written.err().map(|error| error.with_causes());
+        // Nothing of it stays.
+        let _ = tx.script("ROLLBACK");
+    }
+    match damage(tx) {
+        Ok(damage) => examined.damage = damage,
+        Err(error) => examined.unsure = Some(error.with_causes()),
+    }
+    Ok(examined)
+}
+
+fn file_damage(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
+    let Some(row) = tx.first("SELECT quick_check AS said FROM pragma_quick_check LIMIT 3", args![])? else { return Ok(None) };
+    let said = Reading { table: "quick_check", row: &row }.text("said")?;
+    Ok((said != "ok").then_some(said))
+}
+
+/// Pages whose checksum did not fit since the statistics began; a server without checksums knows of none.
+fn server_damage(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT COALESCE(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()";
+    let pages = tx.number(sql, args![])?;
+    Ok((pages > 0).then(|| format!("{pages} pages whose checksum does not fit")))
 }
 
 /// On a thread that may wait.

@@ -102,6 +102,19 @@ enum SchemaError {
     Strange(String),
 }
 
+/// How a schema was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaLook {
+    /// How many migrations were applied.
+    pub applied: usize,
+    /// Those that the next start applies, in order.
+    pub pending: Vec<String>,
+    /// What is not as this release makes it, a line each.
+    pub strange: Vec<String>,
+    /// Digest of the schema as it is.
+    pub fingerprint: String,
+}
+
 fn broken(error: SchemaError) -> StoreError {
     StoreError::Broken(Box::new(error))
 }
@@ -117,21 +130,35 @@ pub(crate) fn is_there(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<bool, Store
     tx.exists(dialect.has_record, args![])
 }
 
+/// The migrations that were applied, with the digest of each.
+fn applied(tx: &mut Tx<'_>) -> Result<Vec<(i64, String)>, StoreError> {
+    let rows = tx.all("SELECT version, digest FROM schema_migrations ORDER BY version", args![])?;
+    rows.iter()
+        .map(|row| {
+            let reading = Reading { table: "schema_migrations", row };
+            Ok((reading.number("version")?, reading.text("digest")?))
+        })
+        .collect()
+}
+
+/// Whether this release knows the migration, and by that text.
+fn known(dialect: &Dialect, version: i64, stored: &str) -> Result<(), SchemaError> {
+    match dialect.migrations.iter().find(|(known, _, _)| *known == version) {
+        None => Err(SchemaError::FromTheFuture(version)),
+        Some((_, _, script)) if digest_of(script) != stored => Err(SchemaError::Differs(version)),
+        Some(_) => Ok(()),
+    }
+}
+
 /// Brings the schema forward.
 pub(crate) fn migrate(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
     // Asked first: whoever may not make tables must still be able to find that all is done.
     if !is_there(tx, dialect)? {
         tx.script(dialect.record)?;
     }
-    let applied = tx.all("SELECT version, digest FROM schema_migrations ORDER BY version", args![])?;
-    for row in &applied {
-        let reading = Reading { table: "schema_migrations", row };
-        let (version, stored) = (reading.number("version")?, reading.text("digest")?);
-        match dialect.migrations.iter().find(|(known, _, _)| *known == version) {
-            None => return Err(broken(SchemaError::FromTheFuture(version))),
-            Some((_, _, script)) if digest_of(script) != stored => return Err(broken(SchemaError::Differs(version))),
-            Some(_) => {}
-        }
+    let applied = applied(tx)?;
+    for (version, digest) in &applied {
+        known(dialect, *version, digest).map_err(broken)?;
     }
     for (version, name, script) in dialect.migrations.iter().skip(applied.len()) {
         tx.script(script)?;
@@ -143,15 +170,34 @@ pub(crate) fn migrate(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreErr
 
 /// Refuses a schema that somebody changed by hand: what it promises is then anybody's guess.
 fn check(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
+    let (lines, _) = differences(tx, dialect)?;
+    if lines.is_empty() { Ok(()) } else { Err(broken(SchemaError::Strange(lines.join("; ")))) }
+}
+
+/// What the schema lacks and has too much, a line each, and the digest of how it is.
+fn differences(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(Vec<String>, String), StoreError> {
     let found = listing(tx, dialect)?;
+    let fingerprint = digest_of(&found.join("\n")).chars().take(12).collect();
     let wanted: Vec<&str> = dialect.golden.lines().collect();
-    if found == wanted {
-        return Ok(());
-    }
     let missing = wanted.iter().filter(|line| !found.iter().any(|other| other == *line)).map(|line| format!("missing {line}"));
     let strange = found.iter().filter(|line| !wanted.contains(&line.as_str())).map(|line| format!("unexpected {line}"));
-    let lines: Vec<String> = missing.chain(strange).collect();
-    Err(broken(SchemaError::Strange(lines.join("; "))))
+    Ok((missing.chain(strange).collect(), fingerprint))
+}
+
+/// Looks at the schema and changes nothing.
+pub(crate) fn look(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<SchemaLook, StoreError> {
+    let applied = if is_there(tx, dialect)? { applied(tx)? } else { Vec::new() };
+    let problems: Vec<String> = applied
+        .iter()
+        .filter_map(|(version, digest)| known(dialect, *version, digest).err())
+        .map(|error| error.to_string())
+        .collect();
+    let names = dialect.migrations.iter().skip(applied.len());
+    let pending: Vec<String> = names.map(|(version, name, _)| format!("{version} {name}")).collect();
+    let (lines, fingerprint) = differences(tx, dialect)?;
+    // What a migration has still to make is not what somebody took away.
+    let strange = if problems.is_empty() && pending.is_empty() { lines } else { problems };
+    Ok(SchemaLook { applied: applied.len(), pending, strange, fingerprint })
 }
 
 /// The schema as it is, one line for each thing, in alphabetical order.

@@ -208,6 +208,18 @@ impl Store {
             .await
     }
 
+    /// Whether the master key is the one that the store was made with; `None` on a store without one.
+    pub async fn knows_master_key(&self) -> Result<Option<bool>, StoreError> {
+        let fingerprint = self.safe.key()?.fingerprint().to_owned();
+        self.engine
+            .read(move |tx| {
+                let stored = tx.first("SELECT value FROM meta WHERE key = 'master_key'", args![])?;
+                let stored = stored.map(|row| Reading { table: "meta", row: &row }.text("value")).transpose()?;
+                Ok(stored.map(|stored| stored == fingerprint))
+            })
+            .await
+    }
+
     /// A key for `purpose` that is the same after a restart and on every replica, derived from the master
     /// key.
     pub fn derived_key(&self, purpose: &str) -> Result<[u8; 32], StoreError> {

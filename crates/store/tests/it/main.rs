@@ -2,6 +2,7 @@
 
 mod claims;
 mod house;
+mod look;
 mod outbox;
 mod overlap;
 mod parts;

@@ -37,6 +37,8 @@ pub struct Quirks {
     pub key_survives_cancel: bool,
     /// The hosted service refuses subscriber URLs that are not public HTTPS.
     pub local_webhooks: bool,
+    /// Minutes by which its database of time zones is behind ours; 0 is the same one.
+    pub zones_behind: i32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -262,7 +264,7 @@ impl Config {
 
 impl Default for Quirks {
     fn default() -> Self {
-        Self { hosts_in_create: true, key_survives_cancel: false, local_webhooks: false }
+        Self { hosts_in_create: true, key_survives_cancel: false, local_webhooks: false, zones_behind: 0 }
     }
 }
 

@@ -147,7 +147,8 @@ pub(crate) fn answer(state: &mut State, asked: &Asked, effect: Option<&FaultKind
         Some(FaultKind::StoreThenStatus(error)) => Err(error.to_refusal()),
         _ => outcome,
     };
-    let mut headers = vec![("x-request-id", format!("sim-{}", state.requests.len()))];
+    let date = state.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let mut headers = vec![("x-request-id", format!("sim-{}", state.requests.len())), ("date", date)];
     if let Some(toll) = toll {
         headers.push(("x-ratelimit-limit-default", toll.limit.to_string()));
         headers.push(("x-ratelimit-remaining-default", toll.remaining.to_string()));

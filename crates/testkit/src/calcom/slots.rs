@@ -1,7 +1,7 @@
 //! Who is free when, and reservations, which hide a slot from listings and nothing more.
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::{Map, Value, json};
 
@@ -54,6 +54,7 @@ impl State {
         for start in self.starts(event_type, minutes, start, end, replaced.as_deref()) {
             let local = start.to_zoned_datetime(zone.clone());
             let written = |at: Timestamp| -> String {
+                let zone = self.as_it_knows(&zone, at);
                 let local = at.to_zoned_datetime(zone.clone());
                 match without_offset {
                     true => local.strftime("%Y-%m-%dT%H:%M:%S.000").to_string(),
@@ -71,6 +72,17 @@ impl State {
             }
         }
         Ok((200, Data::Only(Value::Object(days))))
+    }
+
+    /// The zone as its database has it at that instant.
+    fn as_it_knows(&self, zone: &TimeZone, at: Timestamp) -> TimeZone {
+        match self.config.quirks.zones_behind {
+            0 => zone.clone(),
+            behind => {
+                let offset = zone.to_offset(at).seconds() - behind * 60;
+                TimeZone::fixed(Offset::from_seconds(offset).expect("an offset of less than a day"))
+            }
+        }
     }
 
     fn starts(
