@@ -92,3 +92,51 @@ fn a_process_that_died_after_asking_looks_before_it_asks_again() {
         assert_eq!(asked, 1, "it was there and was found");
     });
 }
+
+/// What the call remembers of a change may die with the process; the diary has it.
+#[test]
+fn a_cancellation_that_was_done_when_the_process_died_is_answered_again_and_not_done_again() {
+    let outside = runtime();
+    let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
+    let for_calendar = Arc::clone(&clock);
+    let config = Config::salon().clock(Arc::new(move || for_calendar.now())).rate_limit(Some(RateLimit::of(10_000)));
+    let calendar = outside.block_on(SimulatedCalCom::start(config));
+    let tenant = include_str!("tenants/calcom.toml").replace("BASE_URL", &calendar.base_url());
+    let cancel = json!({"confirm": true});
+
+    let before = runtime();
+    let (ruin, id) = before.block_on(async {
+        let house = House::at(Arc::clone(&clock), &[&tenant], |_| {}).await;
+        let call = house.call("salon", "c1", ANNA);
+        let booked = call.booked("Herrenhaarschnitt", "Montag", "14 Uhr", "Anna Schmidt").await;
+        for (route, fault) in [(Route::Cancel, FaultKind::StoreThenDrop), (Route::Get, FaultKind::DropBefore)] {
+            calendar.fault(Fault::on(route, fault).standing());
+        }
+        let answer = call.say("cancel_appointment", cancel.clone()).await;
+        assert_eq!(answer["status"], "pending", "{answer}");
+        (house.die(), booked["booking_id"].clone())
+    });
+    before.shutdown_background();
+    calendar.clear_faults();
+    outside.block_on(async {
+        let house = House::rise(ruin, |_| {}).await;
+        for _ in 0..3 {
+            house.wait(SignedDuration::from_secs(31));
+            house.inner.settle().await.expect("settled");
+        }
+        let asked = || calendar.requests().into_iter().filter(|request| request.route == Route::Cancel).count();
+        let before = asked();
+        let call = house.call("salon", "c1", ANNA);
+        let again = call.say("cancel_appointment", cancel.clone()).await;
+        assert_eq!((&again["status"], &again["booking_id"]), (&json!("cancelled"), &id), "{again}");
+        let of_that_day = call.say("cancel_appointment", json!({"date": "Montag", "confirm": true})).await;
+        assert_eq!((&of_that_day["status"], &of_that_day["booking_id"]), (&json!("cancelled"), &id), "{of_that_day}");
+        assert_eq!(asked(), before, "the calendar is not asked again");
+        let of_another = call.say("cancel_appointment", json!({"date": "Dienstag", "confirm": true})).await;
+        assert_eq!(of_another["status"], "not_found", "nothing was there on that day: {of_another}");
+        for (call, phone) in [("c2", ANNA), ("c3", BERND)] {
+            let other = house.call("salon", call, phone).say("cancel_appointment", cancel.clone()).await;
+            assert_eq!(other["status"], "not_found", "another call or caller: {other}");
+        }
+    });
+}
