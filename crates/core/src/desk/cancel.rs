@@ -2,13 +2,14 @@
 
 use super::attempt::{Settled, is_open};
 use super::book::existing;
+use super::find::keep_day;
 use super::{CancelWish, Desk, Session, Visit};
 use crate::booking::{Appointment, AppointmentState, CallbackCause, Intent, IntentKind};
 use crate::call::Caller;
 use crate::deadline::Deadline;
 use crate::outcome::{Change, Confirm, Missed, Outcome, Shown};
 use crate::policy::refuses_change;
-use crate::ports::{Begun, StoreError};
+use crate::ports::{AppointmentFilter, Begun, StoreError};
 
 /// What the calendar is told when the caller gives no reason; it insists on one.
 const DEFAULT_REASON: &str = "Cancelled by the caller on the phone";
@@ -57,16 +58,43 @@ impl Desk {
 
     /// An appointment that this caller gave up already is answered again, not done again.
     async fn cancelled_before(&self, session: &Session<'_>, wish: &CancelWish) -> Result<Outcome, StoreError> {
-        let before = self.effect(session).map(|done| done.booking.clone());
-        let Some(booking) = wish.booking.as_ref().or(before.as_ref()) else {
-            return Ok(Outcome::NotFound(Missed::Appointment));
+        let remembered = self.effect(session).map(|done| done.booking.clone());
+        let before = match wish.booking.as_ref().or(remembered.as_ref()) {
+            Some(booking) => self.parts.diary.appointment(session.tenant().scope(), booking).await?,
+            None => self.given_up_in_this_call(session, wish.date.as_deref()).await?,
         };
-        let before = self.parts.diary.appointment(session.tenant().scope(), booking).await?;
         let own = before.filter(|it| it.owner.is_some() && it.owner.as_ref() == session.visit.call.caller.phone());
         Ok(match own {
             Some(own) if own.state == AppointmentState::Cancelled => Outcome::Cancelled(Shown::from(&own)),
             _ => Outcome::NotFound(Missed::Appointment),
         })
+    }
+
+    /// What this caller gave up last since the call began. The call does not remember it where the calendar
+    /// confirmed it only after the answer, or the process died between the change and the memory of it.
+    async fn given_up_in_this_call(&self, session: &Session<'_>, date: Option<&str>) -> Result<Option<Appointment>, StoreError> {
+        let scope = session.tenant().scope();
+        let Some(call) = &session.visit.call.id else { return Ok(None) };
+        let Some((call, _)) = self.parts.calls.timeline(scope, call).await? else { return Ok(None) };
+        let filter = AppointmentFilter {
+            owner: session.visit.call.caller.phone().cloned(),
+            ending_after: Some(session.now),
+            ..AppointmentFilter::default()
+        };
+        let mut gone = self.parts.diary.appointments(scope, &filter).await?;
+        gone.retain(|it| it.state == AppointmentState::Cancelled);
+        if keep_day(session, &mut gone, date).is_err() {
+            return Ok(None);
+        }
+        let mut last = None;
+        for appointment in gone {
+            let intent = self.parts.diary.intent_of(scope, &appointment.id).await?;
+            let Some(Intent { kind: IntentKind::Cancel { .. }, created_at, .. }) = intent else { continue };
+            if created_at >= call.started_at && last.as_ref().is_none_or(|(at, _)| *at <= created_at) {
+                last = Some((created_at, appointment));
+            }
+        }
+        Ok(last.map(|(_, appointment)| appointment))
     }
 
     pub(super) async fn give_up(

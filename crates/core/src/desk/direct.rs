@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::attempt::Settled;
 use super::offers::{Search, SearchError, promise_age};
 use super::{Desk, Visit};
-use crate::booking::{Appointment, AppointmentState, Attendee};
+use crate::booking::{Appointment, AppointmentState, Attendee, IntentKind};
 use crate::deadline::Deadline;
 use crate::ids::BookingId;
 use crate::outcome::{Change, Denial};
@@ -127,6 +127,11 @@ impl Desk {
             AppointmentState::Booked => {}
             AppointmentState::Pending | AppointmentState::NeedsPerson => return Ok(DirectOutcome::Unsettled),
             AppointmentState::Cancelled | AppointmentState::Refused => return Ok(DirectOutcome::NotFound),
+        }
+        match self.under_way(tenant, booking).await?.map(|open| open.kind) {
+            None => {}
+            Some(IntentKind::Move { start: to, .. }) if to == start => return Ok(DirectOutcome::Pending(appointment)),
+            Some(_) => return Ok(DirectOutcome::Unsettled),
         }
         if appointment.start == start {
             return Ok(DirectOutcome::Done(appointment));

@@ -63,7 +63,7 @@ impl Desk {
 }
 
 /// Keeps the appointments of the day that is named, if one is.
-fn keep_day(session: &Session<'_>, own: &mut Vec<Appointment>, date: Option<&str>) -> Result<(), Outcome> {
+pub(super) fn keep_day(session: &Session<'_>, own: &mut Vec<Appointment>, date: Option<&str>) -> Result<(), Outcome> {
     let words = WhenWords { date: date.map(str::to_owned), ..WhenWords::default() };
     let zone = session.tenant().zone().clone();
     let local = |it: &Appointment| it.start.to_zoned_datetime(zone.clone()).date();

@@ -239,9 +239,16 @@ impl Asked {
         for (index, (line, answer)) in self.lines.iter().zip(&self.answers).enumerate() {
             let Ok(free) = answer else { continue };
             let person = line.staff.as_deref().and_then(|name| tenant.staff_member(name)).or(staff);
+            // The time that an appointment has is no time to move it to.
+            let is_another = |start: Timestamp| replaces.is_none_or(|it| it.start != start);
             let mut rules = Rules { tenant, staff: person, length: service.duration(), hours, now, seen: None };
             for start in starts(free) {
-                if from <= start && start < to && rules.allow(start) && blocked.leave_open(line, &stretches, start) {
+                if from <= start
+                    && start < to
+                    && is_another(start)
+                    && rules.allow(start)
+                    && blocked.leave_open(line, &stretches, start)
+                {
                     found.entry(start).or_default().push(index);
                 }
             }

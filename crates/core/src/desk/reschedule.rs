@@ -17,6 +17,7 @@ use crate::ports::{Begun, StoreError};
 use crate::sensitive::Sensitive;
 use crate::slot::Hold;
 use crate::speech::when::{DateWish, TimeWish};
+use crate::tenant::Tenant;
 
 /// What the calendar is told when the caller gives no reason.
 const DEFAULT_REASON: &str = "Moved by the caller on the phone";
@@ -46,14 +47,20 @@ impl Desk {
             Ok(new) => new,
             Err(outcome) => return Ok(outcome),
         };
-        if let (DateWish::On(date), Some(time)) = (&new.when.date, exact_time(&new.when.time)) {
-            let now_at = appointment.start.to_zoned_datetime(session.tenant().zone().clone());
-            if now_at.date() == *date && now_at.time() == time {
-                if let Some(done) = self.effect(session).filter(|done| done.booking == appointment.id) {
-                    return Ok(Outcome::Rescheduled { appointment: Shown::from(&appointment), from: done.from });
-                }
-                return Ok(Outcome::Booked { appointment: Shown::from(&appointment), already: true });
+        let exactly = match (&new.when.date, exact_time(&new.when.time)) {
+            (DateWish::On(date), Some(time)) => Some(date.to_datetime(time)),
+            _ => None,
+        };
+        let zone = session.tenant().zone().clone();
+        let start = exactly.and_then(|local| local.to_zoned_datetime(zone.clone()).ok()).map(|at| at.timestamp());
+        if let Some(outcome) = self.behind_another_change(session, &appointment, start).await? {
+            return Ok(outcome);
+        }
+        if exactly.is_some_and(|local| appointment.start.to_zoned_datetime(zone).datetime() == local) {
+            if let Some(done) = self.effect(session).filter(|done| done.booking == appointment.id) {
+                return Ok(Outcome::Rescheduled { appointment: Shown::from(&appointment), from: done.from });
             }
+            return Ok(Outcome::Booked { appointment: Shown::from(&appointment), already: true });
         }
         let agreed = wish.confirm || self.is_consent(session, &appointment);
         let held = match self.offered_at(session, &new).await? {
@@ -120,14 +127,17 @@ impl Desk {
             Ok(appointment) => appointment,
             Err(outcome) => return Ok(outcome),
         };
+        if is_open(&appointment) {
+            return Ok(existing(&appointment).unwrap_or(Outcome::NotFound(Missed::Appointment)));
+        }
+        if let Some(outcome) = self.behind_another_change(session, &appointment, Some(hold.start)).await? {
+            return Ok(outcome);
+        }
         if appointment.start == hold.start {
             if let Some(done) = self.effect(session).filter(|done| done.booking == appointment.id) {
                 return Ok(Outcome::Rescheduled { appointment: Shown::from(&appointment), from: done.from });
             }
             return Ok(Outcome::Booked { appointment: Shown::from(&appointment), already: true });
-        }
-        if is_open(&appointment) {
-            return Ok(existing(&appointment).unwrap_or(Outcome::NotFound(Missed::Appointment)));
         }
         if let Some(denial) = refuses_change(session.tenant(), Change::Move, appointment.start, session.now) {
             return Ok(Outcome::Denied { denial, slots: Vec::new() });
@@ -139,15 +149,10 @@ impl Desk {
         }
         let reason = reason.map_or(DEFAULT_REASON, |reason| reason.expose().as_str());
         match self.change_to(session.visit, &appointment, hold, reason, session.deadline, session.now).await? {
-            None => match self.parts.diary.intent_of(session.tenant().scope(), &appointment.id).await? {
-                Some(Intent { state: IntentState::Open, kind: IntentKind::Move { start, .. }, .. }) if start == hold.start => {
-                    let shown = Shown { start: hold.start, end: hold.end, ..Shown::from(&appointment) };
-                    self.pending(session, shown, Change::Move).await
-                }
-                Some(Intent { state: IntentState::Open | IntentState::Undoing, .. }) => {
-                    self.after_the_open_change(session, &appointment).await
-                }
-                _ => Ok(Outcome::Taken(Vec::new())),
+            // Either its time or itself was taken while we looked.
+            None => match self.behind_another_change(session, &appointment, Some(hold.start)).await? {
+                Some(outcome) => Ok(outcome),
+                None => Ok(Outcome::Taken(Vec::new())),
             },
             Some(Settled::Done(moved)) => {
                 self.remember_effect(session, &appointment);
@@ -164,6 +169,30 @@ impl Desk {
                 self.pending(session, shown, Change::Move).await
             }
         }
+    }
+
+    /// A change of the appointment that is not settled with the calendar yet comes first: until then nobody
+    /// can say when it is. Where it is a move to `start`, this wish is a repeat of that one.
+    async fn behind_another_change(
+        &self,
+        session: &mut Session<'_>,
+        appointment: &Appointment,
+        start: Option<Timestamp>,
+    ) -> Result<Option<Outcome>, StoreError> {
+        let Some(open) = self.under_way(session.tenant(), &appointment.id).await? else { return Ok(None) };
+        Ok(Some(match open.kind {
+            IntentKind::Move { start: to, end, .. } if open.state == IntentState::Open && Some(to) == start => {
+                let shown = Shown { start: to, end, ..Shown::from(appointment) };
+                self.pending(session, shown, Change::Move).await?
+            }
+            _ => self.after_the_open_change(session, appointment).await?,
+        }))
+    }
+
+    /// The change of it that is not settled yet, if there is one.
+    pub(super) async fn under_way(&self, tenant: &Tenant, booking: &BookingId) -> Result<Option<Intent>, StoreError> {
+        let last = self.parts.diary.intent_of(tenant.scope(), booking).await?;
+        Ok(last.filter(|it| matches!(it.state, IntentState::Open | IntentState::Undoing)))
     }
 
     /// Another change of the appointment is not settled with the calendar yet, so this one cannot begin: a

@@ -92,3 +92,110 @@ fn a_process_that_died_after_asking_looks_before_it_asks_again() {
         assert_eq!(asked, 1, "it was there and was found");
     });
 }
+
+/// A salon with an appointment on Monday at two, and a change of it that the calendar did without answering;
+/// then the process died.
+fn died_while_changing(
+    outside: &Runtime,
+    clock: &Arc<ManualClock>,
+    route: Route,
+    function: &str,
+    args: &Value,
+) -> (SimulatedCalCom, Ruin, Value) {
+    let for_calendar = Arc::clone(clock);
+    let config = Config::salon().clock(Arc::new(move || for_calendar.now())).rate_limit(Some(RateLimit::of(10_000)));
+    let calendar = outside.block_on(SimulatedCalCom::start(config));
+    let tenant = include_str!("tenants/calcom.toml").replace("BASE_URL", &calendar.base_url());
+    let before = runtime();
+    let (ruin, id) = before.block_on(async {
+        let house = House::at(Arc::clone(clock), &[&tenant], |_| {}).await;
+        let call = house.call("salon", "c1", ANNA);
+        let booked = call.booked("Herrenhaarschnitt", "Montag", "14 Uhr", "Anna Schmidt").await;
+        for (route, fault) in [(route, FaultKind::StoreThenDrop), (Route::Get, FaultKind::DropBefore)] {
+            calendar.fault(Fault::on(route, fault).standing());
+        }
+        let answer = call.say(function, args.clone()).await;
+        assert_eq!(answer["status"], "pending", "{answer}");
+        (house.die(), booked["booking_id"].clone())
+    });
+    before.shutdown_background();
+    calendar.clear_faults();
+    (calendar, ruin, id)
+}
+
+async fn settle(house: &House) {
+    for _ in 0..3 {
+        house.wait(SignedDuration::from_secs(31));
+        house.inner.settle().await.expect("settled");
+    }
+}
+
+fn asked(calendar: &SimulatedCalCom, route: Route) -> usize {
+    calendar.requests().into_iter().filter(|request| request.route == route).count()
+}
+
+/// What the call remembers of a change may die with the process; the diary has it.
+#[test]
+fn a_cancellation_that_was_done_when_the_process_died_is_answered_again_and_not_done_again() {
+    let outside = runtime();
+    let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
+    let cancel = json!({"confirm": true});
+    let (calendar, ruin, id) = died_while_changing(&outside, &clock, Route::Cancel, "cancel_appointment", &cancel);
+    outside.block_on(async {
+        let house = House::rise(ruin, |_| {}).await;
+        settle(&house).await;
+        let before = asked(&calendar, Route::Cancel);
+        let call = house.call("salon", "c1", ANNA);
+        let again = call.say("cancel_appointment", cancel.clone()).await;
+        assert_eq!((&again["status"], &again["booking_id"]), (&json!("cancelled"), &id), "{again}");
+        let of_that_day = call.say("cancel_appointment", json!({"date": "Montag", "confirm": true})).await;
+        assert_eq!((&of_that_day["status"], &of_that_day["booking_id"]), (&json!("cancelled"), &id), "{of_that_day}");
+        assert_eq!(asked(&calendar, Route::Cancel), before, "the calendar is not asked again");
+        let of_another = call.say("cancel_appointment", json!({"date": "Dienstag", "confirm": true})).await;
+        assert_eq!(of_another["status"], "not_found", "nothing was there on that day: {of_another}");
+        for (call, phone) in [("c2", ANNA), ("c3", BERND)] {
+            let other = house.call("salon", call, phone).say("cancel_appointment", cancel.clone()).await;
+            assert_eq!(other["status"], "not_found", "another call or caller: {other}");
+        }
+    });
+}
+
+#[test]
+fn while_a_move_is_not_settled_nobody_hears_that_it_stands_at_any_time() {
+    let outside = runtime();
+    let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
+    let to = |hour: i64| json!({"new_date": "Montag", "new_time": format!("{hour} Uhr"), "confirm": true});
+    let (calendar, ruin, id) = died_while_changing(&outside, &clock, Route::Reschedule, "reschedule_appointment", &to(16));
+    let id = id.as_str().expect("an id");
+    outside.block_on(async {
+        let house = House::rise(ruin, |_| {}).await;
+        let call = house.call("salon", "c1", ANNA);
+        let again = call.say("reschedule_appointment", to(16)).await;
+        assert_eq!(again["status"], "pending", "the same once more: {again}");
+        let back = call.say("reschedule_appointment", to(14)).await;
+        assert_eq!(back["status"], "callback_queued", "where it was, and will not stay: {back}");
+        let path = format!("/api/v2/bookings/{id}");
+        let (status, direct) =
+            house.rest("salon", "PATCH", &format!("{path}/reschedule"), json!({"start": "2026-03-16T14:00:00+01:00"})).await;
+        assert_eq!(status, 409, "{direct}");
+        settle(&house).await;
+        let (_, there) = house.rest("salon", "GET", &path, Value::Null).await;
+        assert_eq!((&there["status"], &there["start"]), (&json!("booked"), &json!("2026-03-16T16:00:00+01:00")), "{there}");
+        assert_eq!(asked(&calendar, Route::Reschedule), 1, "it was there and was found");
+    });
+}
+
+#[test]
+fn the_time_that_an_appointment_has_is_not_offered_to_move_it_to() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let house = House::open().await;
+        house.call("salon", "c0", BERND).booked("Beratung", "Montag", "11 Uhr", "Bernd Maier").await;
+        let call = house.call("salon", "c1", ANNA);
+        let booked = call.booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+        let wish = json!({"new_date": "Montag", "new_time": "11 Uhr", "confirm": true});
+        let offered = call.say("reschedule_appointment", wish).await;
+        let starts: Vec<&Value> = offered["slots"].as_array().into_iter().flatten().map(|slot| &slot["start"]).collect();
+        assert!(!starts.is_empty() && !starts.contains(&&booked["start"]), "{offered}");
+    });
+}

@@ -9,6 +9,7 @@ mod changes;
 mod composite;
 mod crash;
 mod events;
+mod faults;
 mod health;
 mod house;
 mod isolation;

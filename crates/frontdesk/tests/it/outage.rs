@@ -1,17 +1,18 @@
 //! What the gateway stands on goes away in the middle of calls and comes back: the calendar, the database, the
-//! disk.
+//! disk, what is in Redis.
 
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use frontdesk::config::deployment::StoreUrl;
+use frontdesk::config::deployment::{StateUrl, StoreUrl};
 use frontdesk::config::secrets::SecretSource;
 use frontdesk_core::clock::{Clock as _, ManualClock};
 use frontdesk_core::sensitive::Secret;
-use frontdesk_testkit::calcom::{Config, RateLimit, SimulatedCalCom, Status};
+use frontdesk_testkit::calcom::{Config, ErrorShape, Fault, RateLimit, Route, SimulatedCalCom, Status};
 use frontdesk_testkit::http_client::Request;
 use frontdesk_testkit::postgres::PostgresServer;
+use frontdesk_testkit::redis::RedisServer;
 use frontdesk_testkit::retell::{SIGNATURE_HEADER, SimulatedAgent};
 use jiff::civil::Weekday;
 use jiff::{SignedDuration, ToSpan as _};
@@ -167,15 +168,75 @@ async fn with_the_disk_full_nobody_hears_booked_and_all_is_well_once_there_is_sp
     let found = say(&gateway, &caller, "check_availability", &wish_at("10:00")).await;
     let wish = json!({"slot_id": found["slots"][0]["slot_id"], "name": "Anna Schmidt"});
     assert!(wish["slot_id"].is_string(), "{found}");
+    let owner = agent(3);
+    let theirs = say(&gateway, &owner, "check_availability", &wish_at("15:00")).await;
+    let booking = json!({"slot_id": theirs["slots"][0]["slot_id"], "name": "Bernd Maier"});
+    assert_eq!(say(&gateway, &owner, "book_appointment", &booking).await["status"], "booked");
+    let to = json!({"new_date": day.to_string(), "new_time": "16:00", "confirm": true});
     at_most(&gateway, "1024");
-    for (caller, function, args) in [(&caller, "book_appointment", &wish), (&agent(2), "check_availability", &wish_at("12:00"))] {
-        let said = say(&gateway, caller, function, args).await;
+    for (who, function, args) in [
+        (&caller, "book_appointment", &wish),
+        (&agent(2), "check_availability", &wish_at("12:00")),
+        (&owner, "reschedule_appointment", &to),
+        (&owner, "cancel_appointment", &json!({"confirm": true})),
+    ] {
+        let said = say(&gateway, who, function, args).await;
         assert!(["error", "temporarily_unavailable"].contains(&said["status"].as_str().unwrap_or("")), "{function}: {said}");
     }
+    let health = Request::get(&format!("{}/api/health", gateway.url)).send().await.expect("an answer");
+    assert_eq!((health.status, &health.json()["status"]), (200, &json!("healthy")), "it reads, and reading works");
     at_most(&gateway, "unlimited");
     let said = say(&gateway, &caller, "book_appointment", &wish).await;
     assert_eq!(said["status"], "booked", "{said}");
+    let found = say(&gateway, &owner, "find_appointments", &json!({})).await;
+    assert_eq!(found["appointments"][0]["start"], theirs["slots"][0]["start"], "neither moved nor cancelled: {found}");
+    let said = say(&gateway, &owner, "reschedule_appointment", &to).await;
+    assert_eq!(said["status"], "rescheduled", "{said}");
+    let said = say(&gateway, &owner, "cancel_appointment", &json!({"confirm": true, "reason": "ill"})).await;
+    assert_eq!(said["status"], "cancelled", "{said}");
     drop(gateway);
     let health = folder.run(&["health", "--config", "frontdesk.toml"]);
     assert_eq!(health.status.code(), Some(0), "nothing is half-written");
+}
+
+/// Limits count from then on: what was admitted before is forgotten with everything else in there.
+#[tokio::test]
+async fn a_redis_that_is_emptied_in_use_costs_no_call_and_no_hold_and_what_it_keeps_is_there_again() {
+    let server = RedisServer::start();
+    let url = server.url();
+    let calendar = SimulatedCalCom::start(Config::salon().rate_limit(Some(RateLimit::of(100_000)))).await;
+    let studio = [("BASE_URL", calendar.base_url().as_str()), ("\"salon\"", "\"studio\""), ("key_salon", "key_studio")]
+        .iter()
+        .fold(include_str!("tenants/calcom.toml").to_owned(), |text, (from, to)| text.replace(from, to));
+    let house =
+        House::with(&[SALON, &studio], |config| config.state = StateUrl::Redis(SecretSource::Literal(Secret::new(url)))).await;
+    let anna = house.call("salon", "held", ANNA);
+    let slot = anna.slot("Beratung", "Montag", "10 Uhr").await;
+    let admitted = async |numbers: std::ops::Range<usize>| {
+        let mut admitted = 0;
+        for number in numbers {
+            let wish = json!({"slot_id": "s_x", "name": "Bernd"});
+            let answer = house.call("salon", &format!("c{number}"), BERND).say("book_appointment", wish).await;
+            admitted += usize::from(answer["status"] != "rate_limited");
+        }
+        admitted
+    };
+    let break_it = async |name: &str| {
+        for number in 0..5 {
+            let at = format!("{}:00", 9 + number);
+            let wish = json!({"service": "Herrenhaarschnitt", "date": "2026-03-17", "time": at});
+            house.call("studio", &format!("{name}{number}"), BERND).say("check_availability", wish).await;
+        }
+        server.cli(&["GET", "circuit_breaker:calcom_api:state"])
+    };
+    calendar.fault(Fault::status(Route::Slots, 500, ErrorShape::A).standing());
+    assert_eq!(admitted(0..10).await, 10);
+    assert_eq!(break_it("before").await, "open");
+    assert_eq!(server.cli(&["FLUSHALL"]), "OK");
+    let booked = anna.say("book_appointment", json!({"slot_id": slot, "name": "Anna Schmidt"})).await;
+    assert_eq!(booked["status"], "booked", "holds are not kept there: {booked}");
+    assert_eq!(admitted(10..60).await, 29, "thirty, with that one");
+    assert_eq!(server.cli(&["LLEN", "rate_limit:salon:booking"]), "30");
+    assert_eq!(break_it("after").await, "open", "it opens again by what it meets");
+    assert!(!house.inner.state.shared.is_away(), "it was there all the time");
 }
