@@ -10,6 +10,7 @@
 //! attendee that was refused as such, see [`contact`].
 
 mod bookings;
+mod changes;
 mod contact;
 mod exchange;
 mod mask;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use frontdesk_core::calendar_news::Changes;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, Journal, NewBooking, SlotAsk};
@@ -39,6 +41,7 @@ pub struct OpenError(#[from] reqwest::Error);
 #[derive(Clone)]
 pub struct CalCom {
     exchange: Arc<Exchange>,
+    clock: Arc<dyn Clock>,
 }
 
 // === impl CalCom ===
@@ -49,7 +52,7 @@ impl CalCom {
     /// # Errors
     /// When TLS cannot be set up, such as on a host without root certificates.
     pub fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>, journal: Arc<dyn Journal>) -> Result<Self, OpenError> {
-        Ok(Self { exchange: Arc::new(Exchange::open(clock, guard, journal)?) })
+        Ok(Self { exchange: Arc::new(Exchange::open(Arc::clone(&clock), guard, journal)?), clock })
     }
 }
 
@@ -91,5 +94,8 @@ impl Calendar for CalCom {
 
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError> {
         bookings::cancel(&self.exchange, &Account::of(tenant)?, uid, reason, deadline).await
+    }
+    async fn changes(&self, tenant: &Tenant, since: Timestamp, deadline: Deadline) -> Result<Changes, CalendarError> {
+        changes::list(&self.exchange, &Account::of(tenant)?, tenant, since, &*self.clock, deadline).await
     }
 }

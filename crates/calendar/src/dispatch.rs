@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use frontdesk_core::calendar_news::Changes;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, Journal, NewBooking, SlotAsk};
@@ -100,5 +101,8 @@ impl Calendar for Calendars {
 
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError> {
         self.of(tenant).cancel(tenant, uid, reason, deadline).await
+    }
+    async fn changes(&self, tenant: &Tenant, since: Timestamp, deadline: Deadline) -> Result<Changes, CalendarError> {
+        self.of(tenant).changes(tenant, since, deadline).await
     }
 }

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::booking::{Appointment, Attendee, Callback, CallbackState, Intent, Part};
-use crate::calendar_news::{Applied, CalendarNews, Placed};
+use crate::calendar_news::{Applied, CalendarNews, Changes, Placed};
 use crate::call::{CallContext, CallState, Memory, Phone};
 use crate::deadline::Deadline;
 pub use crate::journal::{Exchange, Journal, NoJournal, Told};
 pub use crate::outbox::Outbox;
+pub use crate::polls::{PollEnd, PollRow, PollTurn, Polls};
 pub use crate::settlement::Settlement;
 
 use crate::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
@@ -55,6 +56,11 @@ pub trait Calendar: Send + Sync {
 
     /// Cancels a booking, and one that was moved where it went. One that is cancelled already is a success.
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError>;
+
+    /// What changed at `since` or later, whoever did it. A calendar that is ours alone has nothing to tell.
+    async fn changes(&self, _tenant: &Tenant, _since: Timestamp, _deadline: Deadline) -> Result<Changes, CalendarError> {
+        Ok(Changes::default())
+    }
 }
 
 /// A question for free starts.

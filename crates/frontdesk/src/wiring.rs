@@ -19,6 +19,7 @@ use frontdesk_store::{
 };
 use jiff::SignedDuration;
 
+use crate::catch_up::CatchUp;
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::{Resolved, SecretSource};
@@ -97,6 +98,7 @@ pub struct House {
     pub switches: Arc<Switches>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) courier: Arc<Courier>,
+    pub(crate) catch_up: Arc<CatchUp>,
     pub(crate) journal: Arc<StoredJournal>,
     pub(crate) rules: Rules,
     pub(crate) news: Arc<News>,
@@ -171,6 +173,11 @@ impl House {
         let round = self.desk.settle_due().await?;
         crate::tasks::tell(&round);
         round.trouble.map_or(Ok(round.taken), Err)
+    }
+
+    /// Asks calendars now what changed, those whose turn it is; returns how many answered.
+    pub async fn catch_up(&self) -> Result<usize, StoreError> {
+        self.catch_up.round().await
     }
 
     /// Works on the outbox now, one round; returns how many rows were worked on.
@@ -315,6 +322,14 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         webhook: Webhook::open(store.clone(), targets).map_err(|error| WiringError::Webhook(error.to_string()))?,
         mail,
     }));
+    let catch_up = Arc::new(CatchUp {
+        polls: Arc::new(store.clone()),
+        desk: desk.clone(),
+        tenants: tenants.clone(),
+        clock: Arc::clone(&world.clock),
+        dice: Arc::clone(&world.dice),
+        every: config.calendar.poll_every,
+    });
     let mut admin_keys = Vec::new();
     for (name, source) in config.server.administrators() {
         match source.resolve("server.admin_key", &system::env, &system::read)? {
@@ -333,7 +348,13 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         diary: shared.clone(),
         claims: shared,
         outbox: Arc::new(store.clone()),
-        health: Arc::new(HouseHealth::new(store.clone(), Arc::clone(&state.shared), Arc::clone(&world.clock))),
+        health: Arc::new(HouseHealth::new(
+            store.clone(),
+            Arc::clone(&state.shared),
+            tenants.clone(),
+            config.calendar.poll_every,
+            Arc::clone(&world.clock),
+        )),
         operations: Arc::new(HouseOperations {
             store: store.clone(),
             state: Arc::clone(&state.shared),
@@ -363,6 +384,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         switches,
         gate,
         courier,
+        catch_up,
         journal,
         rules,
         news: Arc::new(news),

@@ -41,6 +41,8 @@ async fn calcom(State(edge): State<Edge>, headers: HeaderMap) -> Response {
     let report = edge.health.report().await;
     let mut answer = basics(&edge, report.state);
     if administrator(&edge, &headers).is_ok() {
+        let polls = edge.operations.polls().await;
+        let last_poll = |slug| polls.iter().find(|row| row.tenant == slug).and_then(|row| row.answered);
         let accounts: Vec<Value> = edge
             .recognition
             .tenants()
@@ -50,6 +52,7 @@ async fn calcom(State(edge): State<Edge>, headers: HeaderMap) -> Response {
                 CalendarKind::Calcom { base_url, .. } => Some(json!({
                     "tenant": tenant.slug,
                     "base_url": base_url,
+                    "last_poll": last_poll(tenant.slug.clone()).map(|at| at.to_string()),
                     "has_key": tenant.secrets.calcom_api_key.is_some(),
                 })),
             })

@@ -22,7 +22,7 @@ use crate::config::secrets::SecretSource;
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "server",
     "store",
     "state",
@@ -34,6 +34,7 @@ const SECTIONS: [&str; 12] = [
     "alerts",
     "smtp",
     "outbox",
+    "calendar",
     "retention",
 ];
 
@@ -56,8 +57,17 @@ pub struct DeploymentConfig {
     pub smtp: Option<Smtp>,
     /// Networks that are not public and that webhooks may be posted into all the same.
     pub private_targets: Vec<Network>,
+    /// How calendars are dealt with.
+    pub calendar: CalendarSettings,
     /// For how long what is kept.
     pub retention: Retention,
+}
+
+/// `[calendar]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalendarSettings {
+    /// How often each Cal.com calendar is asked for what changed; `None` never is.
+    pub poll_every: Option<Duration>,
 }
 
 /// `[smtp]`.
@@ -163,6 +173,7 @@ impl DeploymentConfig {
                     "an address or a network such as \"10.0.0.0/8\"",
                     Network::parse,
                 ),
+                calendar: calendar(root),
                 retention: retention(root),
             })
         })
@@ -170,7 +181,7 @@ impl DeploymentConfig {
 
     /// The sections in which `other` differs that take effect at a restart only.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let Self { server, store, state, master_key, live: _, smtp, private_targets, retention: _ } = self;
+        let Self { server, store, state, master_key, live: _, smtp, private_targets, calendar, retention: _ } = self;
         [
             ("server", *server == other.server),
             ("store", *store == other.store),
@@ -178,6 +189,7 @@ impl DeploymentConfig {
             ("secrets", *master_key == other.master_key),
             ("smtp", *smtp == other.smtp),
             ("outbox", *private_targets == other.private_targets),
+            ("calendar", *calendar == other.calendar),
         ]
         .into_iter()
         .filter_map(|(section, same)| (!same).then_some(section))
@@ -333,6 +345,12 @@ fn master_key(root: &Section<'_>) -> SecretSource {
         }
     });
     source.unwrap_or(default)
+}
+
+fn calendar(root: &Section<'_>) -> CalendarSettings {
+    let at = root.section("calendar", &["poll_every"]);
+    let poll_every = at.duration("poll_every", Duration::ZERO..=DAY).unwrap_or(Duration::from_secs(300));
+    CalendarSettings { poll_every: Some(poll_every).filter(|it| !it.is_zero()) }
 }
 
 fn retention(root: &Section<'_>) -> Retention {

@@ -5,6 +5,7 @@ mod binary;
 mod booking;
 mod calcom;
 mod calendar_news;
+mod catch_up;
 mod changes;
 mod composite;
 mod crash;

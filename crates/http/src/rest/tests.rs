@@ -311,6 +311,9 @@ impl Operations for Stub {
     async fn breakers(&self) -> Vec<BreakerRow> {
         Vec::new()
     }
+    async fn polls(&self) -> Vec<frontdesk_core::ports::PollRow> {
+        Vec::new()
+    }
     async fn reset_breaker(&self, _account: Option<&str>, _who: &str) -> Result<(), StoreError> {
         Ok(())
     }

@@ -71,6 +71,11 @@ fn take_up(
         return Ok(tx.undone(Applied::Repeated));
     }
     let (known, by_mark) = find(tx, tenant, news)?;
+    if let (Some(listed_at), Some(appointment)) = (news.listed_at, &known)
+        && is_in_flux(tx, tenant, &appointment.id, listed_at)?
+    {
+        return Ok(tx.undone(Applied::TooEarly));
+    }
     if let (NewsKind::NoShow | NewsKind::Ended, known) = (news.kind, &known) {
         if let Some(appointment) = known {
             note(tx, tenant, &appointment.id, news.kind.as_str(), now)?;
@@ -494,6 +499,16 @@ fn block(
         }
     }
     Ok(None)
+}
+
+/// Whether we change the appointment, or did so around the moment at which a list was read. A list is not in
+/// the order of what happens: it may be from before a change that was carried out since.
+fn is_in_flux(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId, listed_at: Timestamp) -> Result<bool, StoreError> {
+    tx.exists(
+        "SELECT EXISTS (SELECT 1 FROM intents WHERE tenant = ? AND appointment = ?
+                        AND (state IN ('open', 'undoing') OR COALESCE(settled_at, created_at) > ?))",
+        args![tenant.as_str(), appointment.as_str(), ms(listed_at - CLOCKS_DIFFER)],
+    )
 }
 
 /// The newest intent of an appointment.
