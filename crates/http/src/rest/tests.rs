@@ -122,7 +122,7 @@ impl Diary for Stub {
     async fn begin_change(&self, _: Scope<'_>, _: &Intent, _: Option<&SlotId>, _: Timestamp) -> Stored<Begun> {
         broken()
     }
-    async fn settle(&self, _: Scope<'_>, _: &IntentId, _: &Settlement, _: Timestamp) -> Stored<()> {
+    async fn settle(&self, _: Scope<'_>, _: &Intent, _: &Settlement, _: Timestamp) -> Stored<bool> {
         broken()
     }
     async fn parts(&self, _: Scope<'_>, _: &BookingId) -> Stored<Vec<Part>> {

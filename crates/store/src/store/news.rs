@@ -280,7 +280,7 @@ fn stands(
     let id = &appointment.id;
     let done = |intent: &Intent, tx: &mut Tx<'_>| {
         let settlement = Settlement::Done { uid: Some(news.uid.clone()), staff: None, ical: None };
-        settle::settle(tx, tenant, &intent.id, &settlement, now).map(|()| Applied::Changed(id.clone()))
+        settle::settle(tx, tenant, &intent.id, &settlement, None, now).map(|_| Applied::Changed(id.clone()))
     };
     let newest = newest_intent(tx, tenant, id)?;
     if newest.as_ref().is_some_and(|intent| is_from_before(news, appointment, intent)) {
@@ -296,7 +296,7 @@ fn stands(
             IntentKind::Move { .. } if start == appointment.start => return Ok(Applied::Nothing),
             IntentKind::Move { .. } if intent.state.is_open() => {
                 let why = "moved in the calendar to another time meanwhile".to_owned();
-                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, now)?;
+                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, None, now)?;
                 follow(tx, tenant, news, appointment, start, placed, now)?;
                 return Ok(Applied::Contradicts(id.clone()));
             }
@@ -305,7 +305,10 @@ fn stands(
         // We had said no, and it was stored all the same: it is taken back at once.
         Some(intent) if intent.kind == IntentKind::Create && appointment.state == AppointmentState::Refused => {
             tx.run(
-                "UPDATE intents SET state = 'watched', watch_until = ?, lease_until = ? WHERE tenant = ? AND id = ?",
+                // While it is watched the lease may be somebody's, who may not lose it; else nobody works on it.
+                "UPDATE intents SET state = 'watched', watch_until = ?1,
+                        lease_until = CASE WHEN state = 'watched' THEN lease_until ELSE ?2 END
+                 WHERE tenant = ?3 AND id = ?4",
                 args![ms(now + WATCH), ms(now), tenant.as_str(), intent.id.as_str()],
             )?;
             return Ok(Applied::Nothing);
@@ -357,12 +360,12 @@ fn is_gone(
             IntentKind::Create => return Ok(Applied::Nothing),
             IntentKind::Cancel { .. } => {
                 let settlement = Settlement::Done { uid: None, staff: None, ical: None };
-                settle::settle(tx, tenant, &intent.id, &settlement, now)?;
+                settle::settle(tx, tenant, &intent.id, &settlement, None, now)?;
                 return Ok(Applied::Changed(id.clone()));
             }
             IntentKind::Move { .. } => {
                 let why = "cancelled in the calendar meanwhile".to_owned();
-                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, now)?;
+                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, None, now)?;
                 contradicts = true;
             }
         }
