@@ -31,6 +31,7 @@ use frontdesk_core::tenant::Tenant;
 
 use self::exchange::{Account, Exchange};
 use crate::guard::Guard;
+use crate::reach::Reach;
 
 /// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +52,8 @@ impl CalCom {
     ///
     /// # Errors
     /// When TLS cannot be set up, such as on a host without root certificates.
-    pub fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>, journal: Arc<dyn Journal>) -> Result<Self, OpenError> {
-        Ok(Self { exchange: Arc::new(Exchange::open(Arc::clone(&clock), guard, journal)?), clock })
+    pub fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>, journal: Arc<dyn Journal>, reach: Reach) -> Result<Self, OpenError> {
+        Ok(Self { exchange: Arc::new(Exchange::open(Arc::clone(&clock), guard, journal, reach)?), clock })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::cached::Cached;
 use crate::calcom::{CalCom, OpenError};
 use crate::guard::Guard;
 use crate::parts;
+use crate::reach::Reach;
 
 /// All calendars behind one port.
 pub struct Calendars {
@@ -33,8 +34,9 @@ pub fn open(
     switches: Arc<Switches>,
     guard: Arc<Guard>,
     journal: Arc<dyn Journal>,
+    reach: Reach,
 ) -> Result<Arc<Calendars>, OpenError> {
-    let calcom = CalCom::open(Arc::clone(&clock), guard, journal)?;
+    let calcom = CalCom::open(Arc::clone(&clock), guard, journal, reach)?;
     Ok(Arc::new(Calendars::over(Arc::new(calcom), clock, switches)))
 }
 

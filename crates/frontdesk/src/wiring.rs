@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use frontdesk_calendar::{Guard, GuardRules};
+use frontdesk_calendar::{Guard, GuardRules, Reach};
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::{Budgets, Desk, Parts};
@@ -20,6 +20,7 @@ use frontdesk_store::{
 use jiff::SignedDuration;
 
 use crate::catch_up::CatchUp;
+use crate::config::addresses::Network;
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::{Resolved, SecretSource};
@@ -269,8 +270,14 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
     let rules = GuardRules { breaker: breaker.rules(), slow_call: breaker.slow_call, budget: config.live.rate_limit.calendar };
     let guard = Guard::new(Arc::clone(&state.shared), Arc::clone(&switches), Arc::clone(&world.clock), rules);
     let journal = Arc::new(StoredJournal::new(store.clone(), Arc::clone(&redactor)));
-    let calendars = frontdesk_calendar::open(Arc::clone(&world.clock), Arc::clone(&switches), Arc::new(guard), journal.clone())
-        .map_err(|error| WiringError::Calendar(error.to_string()))?;
+    let calendars = frontdesk_calendar::open(
+        Arc::clone(&world.clock),
+        Arc::clone(&switches),
+        Arc::new(guard),
+        journal.clone(),
+        reach(config),
+    )
+    .map_err(|error| WiringError::Calendar(error.to_string()))?;
     let place = config.store.to_string();
     let tenants = Tenants::open(store.clone(), Arc::clone(&calendars), Arc::clone(&world.clock))
         .await
@@ -391,6 +398,17 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         replica,
         retention: retention(config),
     })
+}
+
+/// Where calendars may be: public addresses and the networks that the deployment names; on somebody's own machine
+/// that machine as well.
+fn reach(config: &DeploymentConfig) -> Reach {
+    let mut private = config.calendar.private_targets.clone();
+    if config.server.is_local() {
+        private.extend(["127.0.0.0/8", "::1"].into_iter().filter_map(Network::parse));
+    }
+    let targets = Targets::new(&private);
+    Reach::new(move |address| targets.allows(address))
 }
 
 fn retention(config: &DeploymentConfig) -> Retention {

@@ -68,6 +68,8 @@ pub struct DeploymentConfig {
 pub struct CalendarSettings {
     /// How often each Cal.com calendar is asked for what changed; `None` never is.
     pub poll_every: Option<Duration>,
+    /// Networks that are not public and that calendars may be in all the same.
+    pub private_targets: Vec<Network>,
 }
 
 /// `[smtp]`.
@@ -198,6 +200,17 @@ impl DeploymentConfig {
 }
 
 impl Server {
+    /// Whether nobody outside this machine is told to call here: it is somebody's own machine then.
+    pub fn is_local(&self) -> bool {
+        let rest = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = rest.split(['/', '?']).next().unwrap_or("");
+        let host = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+            Some((host, _)) => host,
+            None => host.split(':').next().unwrap_or(""),
+        };
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
     /// Every administrator's key by name; the nameless one is `admin`.
     pub fn administrators(&self) -> impl Iterator<Item = (&str, &SecretSource)> {
         let nameless = self.admin_key.iter().map(|key| ("admin", key));
@@ -348,9 +361,13 @@ fn master_key(root: &Section<'_>) -> SecretSource {
 }
 
 fn calendar(root: &Section<'_>) -> CalendarSettings {
-    let at = root.section("calendar", &["poll_every"]);
+    let at = root.section("calendar", &["poll_every", "private_targets"]);
     let poll_every = at.duration("poll_every", Duration::ZERO..=DAY).unwrap_or(Duration::from_secs(300));
-    CalendarSettings { poll_every: Some(poll_every).filter(|it| !it.is_zero()) }
+    let expected = "an address or a network such as \"10.0.0.0/8\"";
+    CalendarSettings {
+        poll_every: Some(poll_every).filter(|it| !it.is_zero()),
+        private_targets: at.each("private_targets", expected, Network::parse),
+    }
 }
 
 fn retention(root: &Section<'_>) -> Retention {

@@ -18,6 +18,7 @@ mod outage;
 mod outbox;
 mod privacy;
 mod protections;
+mod reach;
 mod replicas;
 mod simulation;
 mod tidy;
