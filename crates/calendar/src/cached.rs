@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tracing::Instrument;
 
+use frontdesk_core::calendar_news::Changes;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::meter;
@@ -244,6 +245,10 @@ impl Calendar for Cached {
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError> {
         let _forget = ForgetAfter { cache: self, scope: tenant.scope() };
         self.inner.cancel(tenant, uid, reason, deadline).await
+    }
+
+    async fn changes(&self, tenant: &Tenant, since: Timestamp, deadline: Deadline) -> Result<Changes, CalendarError> {
+        self.inner.changes(tenant, since, deadline).await
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod account;
 mod bookings;
+mod changes;
 mod contact;
 mod exchange;
 mod mask;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use frontdesk_core::account::{AccountAsk, AccountReport, Accounts};
+use frontdesk_core::calendar_news::Changes;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, Journal, NewBooking, SlotAsk};
@@ -31,6 +33,7 @@ use frontdesk_core::tenant::Tenant;
 
 use self::exchange::{Account, Exchange};
 use crate::guard::Guard;
+use crate::reach::Reach;
 
 /// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,7 @@ pub struct OpenError(#[from] reqwest::Error);
 #[derive(Clone)]
 pub struct CalCom {
     exchange: Arc<Exchange>,
+    clock: Arc<dyn Clock>,
 }
 
 // === impl CalCom ===
@@ -50,8 +54,8 @@ impl CalCom {
     ///
     /// # Errors
     /// When TLS cannot be set up, such as on a host without root certificates.
-    pub fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>, journal: Arc<dyn Journal>) -> Result<Self, OpenError> {
-        Ok(Self { exchange: Arc::new(Exchange::open(clock, guard, journal)?) })
+    pub fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>, journal: Arc<dyn Journal>, reach: Reach) -> Result<Self, OpenError> {
+        Ok(Self { exchange: Arc::new(Exchange::open(Arc::clone(&clock), guard, journal, reach)?), clock })
     }
 }
 
@@ -93,6 +97,9 @@ impl Calendar for CalCom {
 
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError> {
         bookings::cancel(&self.exchange, &Account::of(tenant)?, uid, reason, deadline).await
+    }
+    async fn changes(&self, tenant: &Tenant, since: Timestamp, deadline: Deadline) -> Result<Changes, CalendarError> {
+        changes::list(&self.exchange, &Account::of(tenant)?, tenant, since, &*self.clock, deadline).await
     }
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use frontdesk_core::account::{AccountAsk, AccountReport, Accounts};
+use frontdesk_core::calendar_news::Changes;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, Journal, NewBooking, SlotAsk};
@@ -17,6 +18,7 @@ use crate::cached::Cached;
 use crate::calcom::{CalCom, OpenError};
 use crate::guard::Guard;
 use crate::parts;
+use crate::reach::Reach;
 
 /// All calendars behind one port.
 pub struct Calendars {
@@ -35,8 +37,9 @@ pub fn open(
     switches: Arc<Switches>,
     guard: Arc<Guard>,
     journal: Arc<dyn Journal>,
+    reach: Reach,
 ) -> Result<Arc<Calendars>, OpenError> {
-    let calcom = CalCom::open(Arc::clone(&clock), guard, journal)?;
+    let calcom = CalCom::open(Arc::clone(&clock), guard, journal, reach)?;
     let accounts = Some(calcom.clone());
     Ok(Arc::new(Calendars { accounts, ..Calendars::over(Arc::new(calcom), clock, switches) }))
 }
@@ -104,6 +107,9 @@ impl Calendar for Calendars {
 
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError> {
         self.of(tenant).cancel(tenant, uid, reason, deadline).await
+    }
+    async fn changes(&self, tenant: &Tenant, since: Timestamp, deadline: Deadline) -> Result<Changes, CalendarError> {
+        self.of(tenant).changes(tenant, since, deadline).await
     }
 }
 

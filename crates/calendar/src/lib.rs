@@ -9,9 +9,11 @@ mod calcom;
 mod dispatch;
 mod guard;
 mod parts;
+mod reach;
 
 pub use builtin::BuiltinCalendar;
 pub use cached::Cached;
 pub use calcom::{CalCom, OpenError};
 pub use dispatch::{Calendars, open};
 pub use guard::{Guard, GuardRules};
+pub use reach::Reach;

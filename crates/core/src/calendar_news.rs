@@ -3,8 +3,17 @@
 use jiff::Timestamp;
 
 use crate::booking::Attendee;
+use crate::call::Phone;
 use crate::ids::{BookingId, IntentId};
+use crate::sensitive::Sensitive;
 use crate::slot::Resource;
+use crate::speech::person::clean_name;
+use crate::tenant::Tenant;
+
+/// The key of our intent id in a booking's metadata.
+pub const INTENT_MARK: &str = "frontdesk_intent";
+/// No address or number is longer.
+const MOST: usize = 255;
 
 /// What happened to a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +78,19 @@ pub struct CalendarNews {
     pub intent: Option<IntentId>,
     /// Who comes.
     pub attendee: Option<Attendee>,
+    /// When it was read out of a list; `None` where the calendar told it by itself.
+    pub listed_at: Option<Timestamp>,
+}
+
+/// What a calendar lists of bookings that changed.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// In the order in which they happened.
+    pub news: Vec<CalendarNews>,
+    /// Everything that changed until then, by the calendar's clock, is among them; `None` where nothing did.
+    pub until: Option<Timestamp>,
+    /// Whether more has changed since.
+    pub more: bool,
 }
 
 /// Where a booking belongs that may have been made elsewhere.
@@ -95,6 +117,9 @@ pub enum Applied {
     Stale,
     /// It changes nothing.
     Nothing,
+    /// We are changing that appointment ourselves, or did a moment ago: a list says nothing about it yet.
+    /// Nothing is kept, so that the next list is heard.
+    TooEarly,
     /// An appointment of ours is as the calendar says.
     Changed(BookingId),
     /// A booking that was made elsewhere is known here now.
@@ -112,6 +137,7 @@ impl Applied {
             Self::Repeated => "repeated",
             Self::Stale => "stale",
             Self::Nothing => "nothing",
+            Self::TooEarly => "too_early",
             Self::Changed(_) => "changed",
             Self::Made(_) => "made",
             Self::Overlaps(_) => "overlaps",
@@ -123,4 +149,25 @@ impl Applied {
     pub fn needs_a_person(&self) -> bool {
         matches!(self, Self::Overlaps(_) | Self::Contradicts(_))
     }
+}
+
+/// Who comes, by what a booking page says. Anybody may write anything there: only what is a name gets near an
+/// agent's prompt.
+pub fn attendee(name: Option<&str>, email: Option<&str>, phone: Option<&str>, tenant: &Tenant) -> Attendee {
+    let usable = |text: Option<&str>| text.map(str::trim).filter(|it| (1..=MOST).contains(&it.len())).map(str::to_owned);
+    Attendee {
+        name: Sensitive::new(usable(name).as_deref().and_then(a_name).unwrap_or_default()),
+        email: usable(email).map(Sensitive::new),
+        phone: usable(phone).and_then(|number| Phone::parse(&number, tenant.home_number())),
+    }
+}
+
+/// A name as people have them: a few words of letters. Anything else is left out, not shortened.
+fn a_name(text: &str) -> Option<String> {
+    const MOST_WORDS: usize = 5;
+    let name = clean_name(text).ok()?;
+    let is_word = |word: &str| word.chars().all(|letter| letter.is_alphabetic() || "'’.-".contains(letter));
+    let plain =
+        name.chars().count() <= 80 && name.split_whitespace().count() <= MOST_WORDS && name.split_whitespace().all(is_word);
+    plain.then_some(name)
 }

@@ -9,6 +9,7 @@ mod attempt;
 mod book;
 mod callback;
 mod cancel;
+mod catch_up;
 mod check;
 mod claims;
 mod command;
@@ -26,6 +27,7 @@ mod understand;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use catch_up::{CatchUpError, CaughtUp};
 pub use command::{BookWish, CallbackWish, CancelWish, CheckWish, CollectWish, Command, FindWish, MoveWish, WhenWords};
 pub use direct::{DirectBooking, DirectOutcome};
 use jiff::Timestamp;

@@ -30,6 +30,7 @@ pub mod outbox;
 pub mod outcome;
 mod part;
 pub mod policy;
+pub mod polls;
 pub mod ports;
 pub mod protection;
 pub mod redact;

@@ -218,6 +218,8 @@ pub struct Taken {
     pub attempts: u32,
     /// When it happened.
     pub created_at: Timestamp,
+    /// Until when whoever took it has it; it is also what that taking is known by.
+    pub lease_until: Timestamp,
 }
 
 /// A row as operators see it.

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::booking::{Appointment, Attendee, Callback, CallbackState, Intent, Part};
-use crate::calendar_news::{Applied, CalendarNews, Placed};
+use crate::calendar_news::{Applied, CalendarNews, Changes, Placed};
 use crate::call::{CallContext, CallState, Memory, Phone};
 use crate::deadline::Deadline;
 pub use crate::journal::{Exchange, Journal, NoJournal, Told};
 pub use crate::outbox::Outbox;
+pub use crate::polls::{PollEnd, PollRow, PollTurn, Polls};
 pub use crate::settlement::Settlement;
 
 use crate::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
@@ -55,6 +56,11 @@ pub trait Calendar: Send + Sync {
 
     /// Cancels a booking, and one that was moved where it went. One that is cancelled already is a success.
     async fn cancel(&self, tenant: &Tenant, uid: &str, reason: &str, deadline: Deadline) -> Result<(), CalendarError>;
+
+    /// What changed at `since` or later, whoever did it. A calendar that is ours alone has nothing to tell.
+    async fn changes(&self, _tenant: &Tenant, _since: Timestamp, _deadline: Deadline) -> Result<Changes, CalendarError> {
+        Ok(Changes::default())
+    }
 }
 
 /// A question for free starts.
@@ -334,14 +340,15 @@ pub trait Diary: Send + Sync {
     ) -> Result<Begun, StoreError>;
 
     /// Settles an intent and what hangs on it: the appointment's state and time, blocked stretches,
-    /// work items that are over.
+    /// work items that are over. `false`, and nothing is written, when somebody else has taken the lease since
+    /// `intent` was read; that the calendar did it is a fact and is written whoever says so.
     async fn settle(
         &self,
         scope: Scope<'_>,
-        intent: &IntentId,
+        intent: &Intent,
         settlement: &Settlement,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// The parts of an appointment, in order; none where the whole is one booking.
     async fn parts(&self, scope: Scope<'_>, appointment: &BookingId) -> Result<Vec<Part>, StoreError>;
@@ -375,7 +382,8 @@ pub trait Diary: Send + Sync {
     ) -> Result<Applied, StoreError>;
 
     /// Takes the lease of intents that are open, watched or being undone and that nobody works on, over all tenants, and
-    /// counts the attempt that follows.
+    /// counts the attempt that follows. Of each tenant the oldest comes first, then of each the second: nobody's
+    /// backlog keeps others waiting.
     /// The ids say whose they are; everything else is read within that tenant.
     async fn take_due(&self, now: Timestamp, lease: SignedDuration, most: u32) -> Result<Vec<(TenantId, IntentId)>, StoreError>;
 

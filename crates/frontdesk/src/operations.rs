@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::limits::Gate;
-use frontdesk_core::ports::{Exchange, StoreError};
+use frontdesk_core::ports::{Exchange, PollRow, Polls as _, StoreError};
 use frontdesk_core::protection::Switch;
 use frontdesk_core::shared::{BreakerRow, BucketRow, SharedState};
 use frontdesk_core::tenant::Scope;
@@ -62,6 +62,10 @@ impl Operations for HouseOperations {
 
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError> {
         Ok(self.store.audit(most).await?.into_iter().map(done).collect())
+    }
+
+    async fn polls(&self) -> Vec<PollRow> {
+        self.store.polls().await.unwrap_or_default()
     }
 
     fn shared_state(&self) -> (bool, u64) {

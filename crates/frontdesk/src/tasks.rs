@@ -1,5 +1,5 @@
 //! What runs without being asked: taking up what others changed, settling what calendars left open,
-//! looking after the shared state, delivering what is in the outbox, telling operators how this gateway
+//! asking them what they told in vain, looking after the shared state, delivering what is in the outbox, telling operators how this gateway
 //! stands.
 
 use std::sync::Arc;
@@ -29,6 +29,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 const SETTLE_EVERY: Duration = Duration::from_millis(1000);
 /// The outbox is looked at this often.
 const DELIVER_EVERY: Duration = Duration::from_millis(1000);
+/// Which calendars are to be asked what changed is looked at this often.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(5);
 /// How long what was delivered is remembered.
 const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How old what operators see of this gateway may be.
@@ -95,6 +97,15 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     tasks.spawn(every(TEND_EVERY, stop.clone(), move || {
         let state = Arc::clone(&state);
         async move { state.tend().await }
+    }));
+    let catch_up = Arc::clone(&house.catch_up);
+    tasks.spawn(every(CATCH_UP_EVERY, stop.clone(), move || {
+        let catch_up = Arc::clone(&catch_up);
+        async move {
+            if let Err(error) = catch_up.round().await {
+                tracing::error!(channel = "calcom", error = error.with_causes(), "what calendars changed could not be kept");
+            }
+        }
     }));
     tasks.spawn(deliver(Arc::clone(&house.courier), stop.clone()));
     tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), describer(house)));

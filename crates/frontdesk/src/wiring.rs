@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use frontdesk_calendar::{Guard, GuardRules};
+use frontdesk_calendar::{Guard, GuardRules, Reach};
 use frontdesk_core::account::Accounts;
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::{Clock, Dice};
@@ -20,6 +20,8 @@ use frontdesk_store::{
 };
 use jiff::SignedDuration;
 
+use crate::catch_up::CatchUp;
+use crate::config::addresses::Network;
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::{Resolved, SecretSource};
@@ -98,6 +100,7 @@ pub struct House {
     pub switches: Arc<Switches>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) courier: Arc<Courier>,
+    pub(crate) catch_up: Arc<CatchUp>,
     pub(crate) journal: Arc<StoredJournal>,
     pub(crate) rules: Rules,
     pub(crate) news: Arc<News>,
@@ -172,6 +175,11 @@ impl House {
         let round = self.desk.settle_due().await?;
         crate::tasks::tell(&round);
         round.trouble.map_or(Ok(round.taken), Err)
+    }
+
+    /// Asks calendars now what changed, those whose turn it is; returns how many answered.
+    pub async fn catch_up(&self) -> Result<usize, StoreError> {
+        self.catch_up.round().await
     }
 
     /// Works on the outbox now, one round; returns how many rows were worked on.
@@ -263,8 +271,14 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
     let rules = GuardRules { breaker: breaker.rules(), slow_call: breaker.slow_call, budget: config.live.rate_limit.calendar };
     let guard = Guard::new(Arc::clone(&state.shared), Arc::clone(&switches), Arc::clone(&world.clock), rules);
     let journal = Arc::new(StoredJournal::new(store.clone(), Arc::clone(&redactor)));
-    let calendars = frontdesk_calendar::open(Arc::clone(&world.clock), Arc::clone(&switches), Arc::new(guard), journal.clone())
-        .map_err(|error| WiringError::Calendar(error.to_string()))?;
+    let calendars = frontdesk_calendar::open(
+        Arc::clone(&world.clock),
+        Arc::clone(&switches),
+        Arc::new(guard),
+        journal.clone(),
+        reach(config),
+    )
+    .map_err(|error| WiringError::Calendar(error.to_string()))?;
     let place = config.store.to_string();
     let tenants = Tenants::open(store.clone(), Arc::clone(&calendars), Arc::clone(&world.clock))
         .await
@@ -317,6 +331,14 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         webhook: Webhook::open(store.clone(), targets).map_err(|error| WiringError::Webhook(error.to_string()))?,
         mail,
     }));
+    let catch_up = Arc::new(CatchUp {
+        polls: Arc::new(store.clone()),
+        desk: desk.clone(),
+        tenants: tenants.clone(),
+        clock: Arc::clone(&world.clock),
+        dice: Arc::clone(&world.dice),
+        every: config.calendar.poll_every,
+    });
     let mut admin_keys = Vec::new();
     for (name, source) in config.server.administrators() {
         match source.resolve("server.admin_key", &system::env, &system::read)? {
@@ -375,12 +397,24 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         switches,
         gate,
         courier,
+        catch_up,
         journal,
         rules,
         news: Arc::new(news),
         replica,
         retention: retention(config),
     })
+}
+
+/// Where calendars may be: public addresses and the networks that the deployment names; on somebody's own machine
+/// that machine as well.
+pub(crate) fn reach(config: &DeploymentConfig) -> Reach {
+    let mut private = config.calendar.private_targets.clone();
+    if config.server.is_local() {
+        private.extend(["127.0.0.0/8", "::1"].into_iter().filter_map(Network::parse));
+    }
+    let targets = Targets::new(&private);
+    Reach::new(move |address| targets.allows(address))
 }
 
 fn retention(config: &DeploymentConfig) -> Retention {

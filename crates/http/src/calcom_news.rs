@@ -1,17 +1,12 @@
 //! A Cal.com webhook taken apart leniently: what is of the wrong type is as good as absent.
 
 use frontdesk_core::booking::Attendee;
-use frontdesk_core::calendar_news::{CalendarNews, NewsKind};
-use frontdesk_core::call::Phone;
+use frontdesk_core::calendar_news::{self, CalendarNews, INTENT_MARK, NewsKind};
 use frontdesk_core::ids::IntentId;
-use frontdesk_core::sensitive::Sensitive;
-use frontdesk_core::speech::person::clean_name;
 use frontdesk_core::tenant::Tenant;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// The key of our intent id in a booking's metadata.
-const INTENT: &str = "frontdesk_intent";
 /// No uid is longer.
 const MOST: usize = 200;
 
@@ -53,27 +48,13 @@ pub(crate) fn read(body: &[u8], digest: String, tenant: &Tenant, now: Timestamp)
         start: instant(text("startTime")),
         end: instant(text("endTime")),
         host,
-        intent: payload.get("metadata").and_then(|it| it.get(INTENT)).and_then(Value::as_str).map(IntentId::new),
+        intent: payload.get("metadata").and_then(|it| it.get(INTENT_MARK)).and_then(Value::as_str).map(IntentId::new),
         attendee: attendee.map(|attendee| person(attendee, tenant)),
+        listed_at: None,
     })
 }
 
-/// A name as people have them: a few words of letters. Anything else is left out, not shortened.
-fn a_name(text: &str) -> Option<String> {
-    const MOST_WORDS: usize = 5;
-    let name = clean_name(text).ok()?;
-    let is_word = |word: &str| word.chars().all(|letter| letter.is_alphabetic() || "'’.-".contains(letter));
-    let plain =
-        name.chars().count() <= 80 && name.split_whitespace().count() <= MOST_WORDS && name.split_whitespace().all(is_word);
-    plain.then_some(name)
-}
-
 fn person(attendee: &Value, tenant: &Tenant) -> Attendee {
-    let text = |name: &str| attendee.get(name).and_then(Value::as_str).map(str::trim).filter(|it| (1..=255).contains(&it.len()));
-    Attendee {
-        // Anybody may write anything into a booking page: only what is a name gets near an agent's prompt.
-        name: Sensitive::new(text("name").and_then(a_name).unwrap_or_default()),
-        email: text("email").map(|email| Sensitive::new(email.to_owned())),
-        phone: text("phoneNumber").and_then(|number| Phone::parse(number, tenant.home_number())),
-    }
+    let text = |name: &str| attendee.get(name).and_then(Value::as_str);
+    calendar_news::attendee(text("name"), text("email"), text("phoneNumber"), tenant)
 }

@@ -9,7 +9,7 @@ use frontdesk_core::desk::Desk;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::limits::Gate;
 use frontdesk_core::policy::HoursRule;
-use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, Exchange, Outbox, StoreError};
+use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, Exchange, Outbox, PollRow, StoreError};
 use frontdesk_core::protection::{Mode, Protection, Switch, Switches};
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
@@ -145,6 +145,9 @@ pub trait Operations: Send + Sync {
 
     /// What operators did, newest first.
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError>;
+
+    /// How calendars answer when they are asked for what changed; none where the store does not say.
+    async fn polls(&self) -> Vec<PollRow>;
 
     /// Whether the state that replicas share is away, and how often this one decided for itself.
     fn shared_state(&self) -> (bool, u64);

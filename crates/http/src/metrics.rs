@@ -70,6 +70,11 @@ struct Account {
     account: Word,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Business {
+    tenant: Word,
+}
+
 /// Everything that is counted.
 pub(crate) struct Metrics {
     registry: Mutex<Registry>,
@@ -77,6 +82,7 @@ pub(crate) struct Metrics {
     functions: Family<Function, Histogram, fn() -> Histogram>,
     decisions: Family<Decision, Counter>,
     breakers: Family<Account, Gauge>,
+    polls: Family<Business, Gauge>,
     store_calls: Counter,
     store_seconds: Counter<f64, std::sync::atomic::AtomicU64>,
     calendar_calls: Counter,
@@ -109,6 +115,7 @@ impl Metrics {
             functions: Family::new_with_constructor(histogram as fn() -> Histogram),
             decisions: Family::default(),
             breakers: Family::default(),
+            polls: Family::default(),
             store_calls: Counter::default(),
             store_seconds: Counter::default(),
             calendar_calls: Counter::default(),
@@ -134,6 +141,8 @@ impl Metrics {
         registry.register_with_unit("function_duration", "Voice functions by outcome", seconds(), self.functions.clone());
         registry.register("protection_decisions", "What the protections decided", self.decisions.clone());
         registry.register("breaker_state", "0 closed, 1 half open, 2 open, by calendar account", self.breakers.clone());
+        let polls = "When a calendar last said what changed in it, as a Unix time";
+        registry.register_with_unit("calendar_last_poll", polls, seconds(), self.polls.clone());
         registry.register("store_calls", "Visits to the store", self.store_calls.clone());
         registry.register_with_unit("store_time", "Time spent on the store", seconds(), self.store_seconds.clone());
         registry.register("calendar_calls", "Requests to calendars", self.calendar_calls.clone());
@@ -208,6 +217,13 @@ impl Metrics {
                 BreakerState::Open => 2,
             };
             self.breakers.get_or_create(&Account { account: Word::Owned(Arc::from(row.account)) }).set(value);
+        }
+        for row in parts.operations.polls().await {
+            if let Some(answered) = row.answered
+                && parts.recognition.tenant(row.tenant.as_str()).is_some()
+            {
+                self.polls.get_or_create(&Business { tenant: self.tenant(&row.tenant) }).set(answered.as_second());
+            }
         }
         let (away, alone) = parts.operations.shared_state();
         self.away.set(i64::from(away));

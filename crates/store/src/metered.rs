@@ -44,7 +44,7 @@ metered!(Diary {
     fn release(scope: Scope<'_>, call: Option<&CallId>, id: Option<&SlotId>) -> ();
     fn begin(scope: Scope<'_>, beginning: &Beginning, now: Timestamp) -> Begun;
     fn begin_change(scope: Scope<'_>, intent: &Intent, hold: Option<&SlotId>, now: Timestamp) -> Begun;
-    fn settle(scope: Scope<'_>, intent: &IntentId, settlement: &Settlement, now: Timestamp) -> ();
+    fn settle(scope: Scope<'_>, intent: &Intent, settlement: &Settlement, now: Timestamp) -> bool;
     fn parts(scope: Scope<'_>, appointment: &BookingId) -> Vec<Part>;
     fn record_part(scope: Scope<'_>, intent: &Intent, part: &Part, now: Timestamp) -> bool;
     fn appointment_of_uid(scope: Scope<'_>, uid: &str) -> Option<Appointment>;

@@ -13,6 +13,7 @@ pub(crate) mod operations;
 pub(crate) mod outbox;
 pub(crate) mod parts;
 pub(crate) mod place;
+pub(crate) mod polls;
 pub(crate) mod privacy;
 pub(crate) mod schema;
 pub(crate) mod settle;

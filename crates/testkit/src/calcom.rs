@@ -112,9 +112,11 @@ impl SimulatedCalCom {
     /// Changes the standing of a booking behind the client's back, as people do in the web page.
     pub fn set_status(&self, uid: &str, status: Status) {
         let mut state = self.shared.state();
+        let now = state.now();
         if let Some(booking) = state.bookings.iter_mut().find(|booking| booking.uid == uid) {
             booking.status = status;
             booking.sequence += 1;
+            booking.updated_at = Some(now);
         }
         let trigger = match status {
             Status::Accepted => "BOOKING_CREATED",
@@ -123,6 +125,14 @@ impl SimulatedCalCom {
             Status::Rejected => "BOOKING_REJECTED",
         };
         state.tell_of(uid, trigger);
+    }
+
+    /// Shows a booking as it is not, or not yet, or no more: without a word and without a time of the change but
+    /// the one given.
+    pub fn pretend(&self, uid: &str, status: Status, updated_at: Option<Timestamp>) {
+        if let Some(booking) = self.shared.state().booking_mut(uid) {
+            (booking.status, booking.updated_at) = (status, updated_at);
+        }
     }
 
     /// The webhooks that the real one would have sent since this was asked last, oldest first.
@@ -142,7 +152,10 @@ impl SimulatedCalCom {
 
     /// Moves a booking behind the client's back.
     pub fn set_start(&self, uid: &str, start: Timestamp) {
-        if let Some(booking) = self.shared.state().bookings.iter_mut().find(|booking| booking.uid == uid) {
+        let mut state = self.shared.state();
+        let now = state.now();
+        if let Some(booking) = state.bookings.iter_mut().find(|booking| booking.uid == uid) {
+            booking.updated_at = Some(now);
             booking.end = start + (booking.end - booking.start);
             booking.start = start;
         }

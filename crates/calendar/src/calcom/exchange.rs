@@ -24,6 +24,7 @@ use frontdesk_core::tenant::{CalendarKind, Tenant};
 use super::rejection::Rejection;
 use super::wire;
 use crate::guard::{Guard, Urgency};
+use crate::reach::{OUT_OF_REACH, Reach};
 
 /// Connecting takes no longer, whatever the deadline.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ pub(super) struct Exchange {
     clock: Arc<dyn Clock>,
     guard: Arc<Guard>,
     journal: Arc<dyn Journal>,
+    reach: Reach,
 }
 
 /// Whose calendar is spoken to, and with which key.
@@ -88,7 +90,12 @@ pub(super) enum Failure {
 // === impl Exchange ===
 
 impl Exchange {
-    pub(super) fn open(clock: Arc<dyn Clock>, guard: Arc<Guard>, journal: Arc<dyn Journal>) -> Result<Self, reqwest::Error> {
+    pub(super) fn open(
+        clock: Arc<dyn Clock>,
+        guard: Arc<Guard>,
+        journal: Arc<dyn Journal>,
+        reach: Reach,
+    ) -> Result<Self, reqwest::Error> {
         // The client takes the process's provider; one that is installed already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -96,11 +103,12 @@ impl Exchange {
             .redirect(reqwest::redirect::Policy::none())
             // WHY NOT the environment's proxy: requests with keys go where the tenant's file says.
             .no_proxy()
+            .dns_resolver(Arc::new(reach.clone()))
             .connect_timeout(CONNECT_WITHIN)
             .pool_idle_timeout(IDLE_FOR)
             .tcp_nodelay(true)
             .build()?;
-        Ok(Self { client, clock, guard, journal })
+        Ok(Self { client, clock, guard, journal, reach })
     }
 
     /// Sends the request and reads `data` of the answer.
@@ -134,6 +142,9 @@ impl Exchange {
         let budget = deadline.remaining();
         if budget.is_zero() {
             return Err(Failure::Trouble(unavailable("no time was left to ask")));
+        }
+        if !self.reach.allows(&account.base) {
+            return Err(Failure::Trouble(misconfigured(OUT_OF_REACH)));
         }
         let ticket = self.guard.enter(&account.tenant, &account.id, request.urgency).await.map_err(Failure::Trouble)?;
         let (method, route) = (request.method.clone(), request.route);
@@ -169,7 +180,7 @@ impl Exchange {
             }
             Err(trouble) => {
                 tracing::debug!(%method, route = route.template(), duration_ms, trouble, "exchange with the calendar");
-                Err(Failure::Trouble(unavailable(trouble)))
+                Err(Failure::Trouble(if trouble == OUT_OF_REACH { misconfigured(trouble) } else { unavailable(trouble) }))
             }
         };
         let ending = judged.as_ref().map_or_else(Failure::ending, |_| Ending::Answered);
@@ -404,7 +415,9 @@ async fn drain(response: &mut Response) -> Result<Bytes, &'static str> {
 }
 
 fn wording(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() && error.is_connect() {
+    if Reach::refused(error) {
+        OUT_OF_REACH
+    } else if error.is_timeout() && error.is_connect() {
         "connecting took too long"
     } else if error.is_timeout() {
         "no answer in time"

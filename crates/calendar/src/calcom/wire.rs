@@ -13,7 +13,7 @@ use frontdesk_core::ports::{CalendarBooking, CalendarError, Standing};
 use super::exchange::unavailable;
 
 /// The key of our intent id in the metadata.
-pub(super) const INTENT: &str = "frontdesk_intent";
+pub(super) const INTENT: &str = frontdesk_core::calendar_news::INTENT_MARK;
 /// The key of the part's number in the metadata of a composite's parts.
 pub(super) const PART: &str = "frontdesk_part";
 /// The key of our booking id in the metadata.
@@ -122,10 +122,60 @@ pub(super) struct Booking {
     ics_uid: Option<String>,
 }
 
+/// A booking in a list of changes.
 #[derive(Deserialize)]
-struct Host {
+#[serde(rename_all = "camelCase")]
+pub(super) struct Changed {
+    pub(super) uid: String,
+    pub(super) status: String,
     #[serde(default)]
-    id: Option<i64>,
+    pub(super) start: Option<String>,
+    #[serde(default)]
+    pub(super) end: Option<String>,
+    #[serde(default)]
+    pub(super) event_type_id: Option<i64>,
+    #[serde(default)]
+    pub(super) event_type: Option<Numbered>,
+    #[serde(default)]
+    pub(super) hosts: Option<Vec<Host>>,
+    #[serde(default)]
+    pub(super) attendees: Option<Vec<Listed>>,
+    #[serde(default)]
+    pub(super) created_at: Option<String>,
+    #[serde(default)]
+    pub(super) updated_at: Option<String>,
+    #[serde(default)]
+    pub(super) metadata: Option<Value>,
+    #[serde(default)]
+    pub(super) rescheduled_from_uid: Option<String>,
+    #[serde(default)]
+    pub(super) rescheduled_to_uid: Option<String>,
+    #[serde(default)]
+    pub(super) ics_uid: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Numbered {
+    #[serde(default)]
+    pub(super) id: Option<i64>,
+}
+
+/// Who comes, as a list shows it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) email: Option<String>,
+    #[serde(default)]
+    pub(super) phone_number: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Host {
+    #[serde(default)]
+    pub(super) id: Option<i64>,
 }
 
 // === impl OneOrMany ===

@@ -35,7 +35,7 @@ pub(crate) fn clock() -> Arc<ManualClock> {
 }
 
 pub(crate) fn calcom() -> CalCom {
-    CalCom::open(clock(), guard(), Arc::new(NoJournal)).expect("a client")
+    CalCom::open(clock(), guard(), Arc::new(NoJournal), frontdesk_calendar::Reach::new(|_| true)).expect("a client")
 }
 
 /// A guard that is never in the way.

@@ -62,8 +62,9 @@ impl Desk {
         }
         let (tell, told) = oneshot::channel();
         let (desk, tenant, id) = (self.clone(), Arc::clone(&visit.tenant), intent.id.clone());
+        let lease_until = intent.lease_until;
         spawn(async move {
-            let settled = desk.carry_out(&tenant, &id, Turn::First).await;
+            let settled = desk.carry_out(&tenant, &id, lease_until, Turn::First).await;
             // Nobody listening is the normal case for a slow calendar.
             let _ = tell.send(settled);
         });
@@ -75,10 +76,20 @@ impl Desk {
         }
     }
 
-    /// Carries out the intent once, and records how it went.
-    pub(super) async fn carry_out(&self, tenant: &Tenant, id: &IntentId, turn: Turn) -> Result<Settled, StoreError> {
+    /// Carries out the intent once, and records how it went. `lease_until` is the lease under which it is done.
+    pub(super) async fn carry_out(
+        &self,
+        tenant: &Tenant,
+        id: &IntentId,
+        lease_until: Timestamp,
+        turn: Turn,
+    ) -> Result<Settled, StoreError> {
         let scope = tenant.scope();
         let Some(intent) = self.parts.diary.intent(scope, id).await? else { return Ok(Settled::Open) };
+        if intent.lease_until.as_millisecond() != lease_until.as_millisecond() {
+            // Too late before it began: it is somebody else's.
+            return Ok(Settled::Open);
+        }
         let Some(appointment) = self.parts.diary.appointment(scope, &intent.appointment).await? else {
             return Ok(Settled::Open);
         };
@@ -132,8 +143,8 @@ impl Desk {
                     self.queue_for(tenant, appointment).await?;
                 }
                 let until = self.now() + WATCH;
-                self.settle(tenant, intent, &Settlement::Watch { until, why: detail }).await?;
-                Ok(Settled::Refused(refusal))
+                let is_kept = self.settle(tenant, intent, &Settlement::Watch { until, why: detail }).await?;
+                Ok(refused(refusal, is_kept))
             }
             Made::Unknown(why) => self.later(tenant, intent, &why).await,
         }
@@ -171,8 +182,8 @@ impl Desk {
                     self.queue_for(tenant, appointment).await?;
                 }
                 let why = "the business did not agree".to_owned();
-                self.settle(tenant, intent, &Settlement::Refused { why }).await?;
-                Ok(Settled::Refused(Refusal::Taken))
+                let is_kept = self.settle(tenant, intent, &Settlement::Refused { why }).await?;
+                Ok(refused(Refusal::Taken, is_kept))
             }
         }
     }
@@ -219,8 +230,8 @@ impl Desk {
 
     async fn end_watch(&self, tenant: &Tenant, intent: &Intent) -> Result<Settled, StoreError> {
         let why = intent.last_error.clone().unwrap_or_default();
-        self.settle(tenant, intent, &Settlement::Refused { why }).await?;
-        Ok(Settled::Refused(Refusal::Other))
+        let is_kept = self.settle(tenant, intent, &Settlement::Refused { why }).await?;
+        Ok(refused(Refusal::Other, is_kept))
     }
 
     // --- move and cancel ---
@@ -253,8 +264,8 @@ impl Desk {
                 Ok(Some(booking)) => self.found(tenant, intent, appointment, &booking).await,
                 Ok(None) => match error {
                     CalendarError::Refused { refusal, detail } => {
-                        self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
-                        Ok(Settled::Refused(refusal))
+                        let is_kept = self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
+                        Ok(refused(refusal, is_kept))
                     }
                     other => self.later(tenant, intent, &other.to_string()).await,
                 },
@@ -281,8 +292,8 @@ impl Desk {
                 Ok(current.map_or(Settled::Open, Settled::Done))
             }
             Ended::Stands(CalendarError::Refused { refusal, detail }) => {
-                self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
-                Ok(Settled::Refused(refusal))
+                let is_kept = self.settle(tenant, intent, &Settlement::Refused { why: detail }).await?;
+                Ok(refused(refusal, is_kept))
             }
             Ended::Stands(_) | Ended::Unknown(_) if self.given_up(intent, appointment) => {
                 self.hand_over(tenant, intent, appointment).await
@@ -293,8 +304,9 @@ impl Desk {
 
     // --- what all have in common ---
 
-    pub(super) async fn settle(&self, tenant: &Tenant, intent: &Intent, settlement: &Settlement) -> Result<(), StoreError> {
-        self.parts.diary.settle(tenant.scope(), &intent.id, settlement, self.now()).await
+    /// `false` when somebody else has the lease by now, whose verdict counts.
+    pub(super) async fn settle(&self, tenant: &Tenant, intent: &Intent, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.parts.diary.settle(tenant.scope(), intent, settlement, self.now()).await
     }
 
     /// Not settled: again after a pause that doubles, at most the lease. Taking an intent up counts as well as
@@ -328,6 +340,11 @@ impl Desk {
         self.settle(tenant, intent, &Settlement::HandOver { why }).await?;
         Ok(Settled::Open)
     }
+}
+
+/// A refusal is one where it counts; else somebody else is still at it.
+fn refused(refusal: Refusal, is_kept: bool) -> Settled {
+    if is_kept { Settled::Refused(refusal) } else { Settled::Open }
 }
 
 pub(super) fn new_booking(intent: &Intent, appointment: &Appointment) -> NewBooking {

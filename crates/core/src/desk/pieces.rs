@@ -89,11 +89,6 @@ impl Pieces<'_> {
 
     /// From here on the parts are only put back as they were.
     async fn turn_back(&mut self, why: String) -> Result<(), Stop> {
-        // Whoever comes back late must not undo what somebody else has finished.
-        let current = self.desk.parts.diary.intent(self.tenant.scope(), &self.intent.id).await?;
-        if current.is_none_or(|current| current.lease_until != self.intent.lease_until) {
-            return Err(Stop::LeaseLost);
-        }
         let until = self.desk.last_chance(self.desk.now(), &self.appointment);
         self.settle(&Settlement::Undo { until, why: why.clone() }).await?;
         self.intent.state = IntentState::Undoing;
@@ -166,6 +161,7 @@ impl Pieces<'_> {
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<(), Stop> {
-        Ok(self.desk.settle(self.tenant, &self.intent, settlement).await?)
+        // Whoever comes back late must not undo what somebody else has finished.
+        if self.desk.settle(self.tenant, &self.intent, settlement).await? { Ok(()) } else { Err(Stop::LeaseLost) }
     }
 }

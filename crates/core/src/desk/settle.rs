@@ -45,13 +45,14 @@ pub struct Torn {
 impl Desk {
     /// One round: takes what is due and carries it out.
     pub async fn settle_due(&self) -> Result<Round, StoreError> {
-        let due = self.parts.diary.take_due(self.now(), LEASE, PER_ROUND).await?;
+        let now = self.now();
+        let due = self.parts.diary.take_due(now, LEASE, PER_ROUND).await?;
         let taken = due.len();
         let work = due.into_iter().map(|(tenant, intent)| async move {
             // A tenant that was removed keeps its rows; nobody may use its calendar any more.
             match self.parts.directory.tenant(&tenant) {
                 Some(tenant) => {
-                    self.carry_out(&tenant, &intent, Turn::Later).await?;
+                    self.carry_out(&tenant, &intent, now + LEASE, Turn::Later).await?;
                     self.torn(&tenant, &intent).await
                 }
                 None => Ok(None),

@@ -22,7 +22,7 @@ use crate::config::secrets::SecretSource;
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "server",
     "store",
     "state",
@@ -34,6 +34,7 @@ const SECTIONS: [&str; 13] = [
     "alerts",
     "smtp",
     "outbox",
+    "calendar",
     "retention",
     "health",
 ];
@@ -57,6 +58,8 @@ pub struct DeploymentConfig {
     pub smtp: Option<Smtp>,
     /// Networks that are not public and that webhooks may be posted into all the same.
     pub private_targets: Vec<Network>,
+    /// How calendars are dealt with.
+    pub calendar: CalendarSettings,
     /// For how long what is kept.
     pub retention: Retention,
     /// When health says that something needs a person.
@@ -80,6 +83,15 @@ pub struct HealthRules {
     pub certificate: Duration,
     /// How long a delivery may wait.
     pub outbox_age: Duration,
+}
+
+/// `[calendar]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalendarSettings {
+    /// How often each Cal.com calendar is asked for what changed; `None` never is.
+    pub poll_every: Option<Duration>,
+    /// Networks that are not public and that calendars may be in all the same.
+    pub private_targets: Vec<Network>,
 }
 
 /// `[smtp]`.
@@ -185,6 +197,7 @@ impl DeploymentConfig {
                     "an address or a network such as \"10.0.0.0/8\"",
                     Network::parse,
                 ),
+                calendar: calendar(root),
                 retention: retention(root),
                 health: health(root),
             })
@@ -193,7 +206,7 @@ impl DeploymentConfig {
 
     /// The sections in which `other` differs that take effect at a restart only.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let Self { server, store, state, master_key, live: _, smtp, private_targets, retention: _, health } = self;
+        let Self { server, store, state, master_key, live: _, smtp, private_targets, calendar, retention: _, health } = self;
         [
             ("server", *server == other.server),
             ("store", *store == other.store),
@@ -202,6 +215,7 @@ impl DeploymentConfig {
             ("smtp", *smtp == other.smtp),
             ("outbox", *private_targets == other.private_targets),
             ("health", *health == other.health),
+            ("calendar", *calendar == other.calendar),
         ]
         .into_iter()
         .filter_map(|(section, same)| (!same).then_some(section))
@@ -210,6 +224,17 @@ impl DeploymentConfig {
 }
 
 impl Server {
+    /// Whether nobody outside this machine is told to call here: it is somebody's own machine then.
+    pub fn is_local(&self) -> bool {
+        let rest = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = rest.split(['/', '?']).next().unwrap_or("");
+        let host = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+            Some((host, _)) => host,
+            None => host.split(':').next().unwrap_or(""),
+        };
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
     /// Every administrator's key by name; the nameless one is `admin`.
     pub fn administrators(&self) -> impl Iterator<Item = (&str, &SecretSource)> {
         let nameless = self.admin_key.iter().map(|key| ("admin", key));
@@ -357,6 +382,16 @@ fn master_key(root: &Section<'_>) -> SecretSource {
         }
     });
     source.unwrap_or(default)
+}
+
+fn calendar(root: &Section<'_>) -> CalendarSettings {
+    let at = root.section("calendar", &["poll_every", "private_targets"]);
+    let poll_every = at.duration("poll_every", Duration::ZERO..=DAY).unwrap_or(Duration::from_secs(300));
+    let expected = "an address or a network such as \"10.0.0.0/8\"";
+    CalendarSettings {
+        poll_every: Some(poll_every).filter(|it| !it.is_zero()),
+        private_targets: at.each("private_targets", expected, Network::parse),
+    }
 }
 
 fn retention(root: &Section<'_>) -> Retention {

@@ -14,7 +14,7 @@ use crate::cli::chain;
 use crate::config::deployment::DeploymentConfig;
 use crate::config::secrets::{Resolved, SecretSource};
 use crate::system;
-use crate::wiring::{World, open_state, place_of_store};
+use crate::wiring::{World, open_state, place_of_store, reach};
 
 /// What can be looked at of the deployment that `config` describes, and what was found while opening it.
 pub(crate) async fn before_start(config: &DeploymentConfig, world: &World) -> (Option<Subject>, Vec<Finding>) {
@@ -42,7 +42,7 @@ pub(crate) async fn before_start(config: &DeploymentConfig, world: &World) -> (O
     let switches = Arc::new(Switches::new(config.live.protections.modes()));
     let guard = Guard::new(Arc::clone(&state), Arc::clone(&switches), Arc::clone(&world.clock), rules);
     let accounts: Arc<dyn Accounts> =
-        match frontdesk_calendar::open(Arc::clone(&world.clock), switches, Arc::new(guard), Arc::new(NoJournal)) {
+        match frontdesk_calendar::open(Arc::clone(&world.clock), switches, Arc::new(guard), Arc::new(NoJournal), reach(config)) {
             Ok(calendars) => calendars,
             Err(error) => {
                 unusable(&mut found, "The client for calendars", &error);

@@ -121,7 +121,7 @@ impl Diary for Stub {
     async fn begin_change(&self, _: Scope<'_>, _: &Intent, _: Option<&SlotId>, _: Timestamp) -> Stored<Begun> {
         broken()
     }
-    async fn settle(&self, _: Scope<'_>, _: &IntentId, _: &Settlement, _: Timestamp) -> Stored<()> {
+    async fn settle(&self, _: Scope<'_>, _: &Intent, _: &Settlement, _: Timestamp) -> Stored<bool> {
         broken()
     }
     async fn parts(&self, _: Scope<'_>, _: &BookingId) -> Stored<Vec<Part>> {
@@ -315,6 +315,9 @@ impl Operations for Stub {
         Ok(())
     }
     async fn breakers(&self) -> Vec<BreakerRow> {
+        Vec::new()
+    }
+    async fn polls(&self) -> Vec<frontdesk_core::ports::PollRow> {
         Vec::new()
     }
     async fn reset_breaker(&self, _account: Option<&str>, _who: &str) -> Result<(), StoreError> {

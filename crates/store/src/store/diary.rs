@@ -200,12 +200,14 @@ impl Diary for Store {
     async fn settle(
         &self,
         scope: Scope<'_>,
-        intent: &IntentId,
+        intent: &Intent,
         settlement: &Settlement,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let (tenant, intent, settlement) = (scope.tenant().clone(), intent.clone(), settlement.clone());
-        self.engine.write(Durability::Power, move |tx| settle::settle(tx, &tenant, &intent, &settlement, now)).await
+        self.engine
+            .write(Durability::Power, move |tx| settle::settle(tx, &tenant, &intent.id, &settlement, Some(&intent), now))
+            .await
     }
 
     async fn parts(&self, scope: Scope<'_>, appointment: &BookingId) -> Result<Vec<Part>, StoreError> {
@@ -313,8 +315,11 @@ impl Diary for Store {
             .write(Durability::Process, move |tx| {
                 let rows = tx.all(
                     "UPDATE intents SET lease_until = ?1, attempts = attempts + 1
-                     WHERE rowid IN (SELECT rowid FROM intents WHERE state IN ('open', 'watched', 'undoing') AND lease_until <= ?2
-                                     ORDER BY lease_until LIMIT ?3)
+                     WHERE rowid IN (SELECT rowid FROM (
+                                         SELECT rowid, lease_until,
+                                                ROW_NUMBER() OVER (PARTITION BY tenant ORDER BY lease_until, rowid) AS place
+                                         FROM intents WHERE state IN ('open', 'watched', 'undoing') AND lease_until <= ?2
+                                     ) AS due ORDER BY place, lease_until LIMIT ?3)
                      RETURNING tenant, id",
                     args![ms(now + lease), ms(now), i64::from(most)],
                 )?;

@@ -71,6 +71,11 @@ fn take_up(
         return Ok(tx.undone(Applied::Repeated));
     }
     let (known, by_mark) = find(tx, tenant, news)?;
+    if let (Some(listed_at), Some(appointment)) = (news.listed_at, &known)
+        && is_in_flux(tx, tenant, &appointment.id, listed_at)?
+    {
+        return Ok(tx.undone(Applied::TooEarly));
+    }
     if let (NewsKind::NoShow | NewsKind::Ended, known) = (news.kind, &known) {
         if let Some(appointment) = known {
             note(tx, tenant, &appointment.id, news.kind.as_str(), now)?;
@@ -275,7 +280,7 @@ fn stands(
     let id = &appointment.id;
     let done = |intent: &Intent, tx: &mut Tx<'_>| {
         let settlement = Settlement::Done { uid: Some(news.uid.clone()), staff: None, ical: None };
-        settle::settle(tx, tenant, &intent.id, &settlement, now).map(|()| Applied::Changed(id.clone()))
+        settle::settle(tx, tenant, &intent.id, &settlement, None, now).map(|_| Applied::Changed(id.clone()))
     };
     let newest = newest_intent(tx, tenant, id)?;
     if newest.as_ref().is_some_and(|intent| is_from_before(news, appointment, intent)) {
@@ -291,7 +296,7 @@ fn stands(
             IntentKind::Move { .. } if start == appointment.start => return Ok(Applied::Nothing),
             IntentKind::Move { .. } if intent.state.is_open() => {
                 let why = "moved in the calendar to another time meanwhile".to_owned();
-                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, now)?;
+                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, None, now)?;
                 follow(tx, tenant, news, appointment, start, placed, now)?;
                 return Ok(Applied::Contradicts(id.clone()));
             }
@@ -300,7 +305,10 @@ fn stands(
         // We had said no, and it was stored all the same: it is taken back at once.
         Some(intent) if intent.kind == IntentKind::Create && appointment.state == AppointmentState::Refused => {
             tx.run(
-                "UPDATE intents SET state = 'watched', watch_until = ?, lease_until = ? WHERE tenant = ? AND id = ?",
+                // While it is watched the lease may be somebody's, who may not lose it; else nobody works on it.
+                "UPDATE intents SET state = 'watched', watch_until = ?1,
+                        lease_until = CASE WHEN state = 'watched' THEN lease_until ELSE ?2 END
+                 WHERE tenant = ?3 AND id = ?4",
                 args![ms(now + WATCH), ms(now), tenant.as_str(), intent.id.as_str()],
             )?;
             return Ok(Applied::Nothing);
@@ -352,12 +360,12 @@ fn is_gone(
             IntentKind::Create => return Ok(Applied::Nothing),
             IntentKind::Cancel { .. } => {
                 let settlement = Settlement::Done { uid: None, staff: None, ical: None };
-                settle::settle(tx, tenant, &intent.id, &settlement, now)?;
+                settle::settle(tx, tenant, &intent.id, &settlement, None, now)?;
                 return Ok(Applied::Changed(id.clone()));
             }
             IntentKind::Move { .. } => {
                 let why = "cancelled in the calendar meanwhile".to_owned();
-                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, now)?;
+                settle::settle(tx, tenant, &intent.id, &Settlement::Refused { why }, None, now)?;
                 contradicts = true;
             }
         }
@@ -497,6 +505,16 @@ fn block(
         }
     }
     Ok(None)
+}
+
+/// Whether we change the appointment, or did so around the moment at which a list was read. A list is not in
+/// the order of what happens: it may be from before a change that was carried out since.
+fn is_in_flux(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId, listed_at: Timestamp) -> Result<bool, StoreError> {
+    tx.exists(
+        "SELECT EXISTS (SELECT 1 FROM intents WHERE tenant = ? AND appointment = ?
+                        AND (state IN ('open', 'undoing') OR COALESCE(settled_at, created_at) > ?))",
+        args![tenant.as_str(), appointment.as_str(), ms(listed_at - CLOCKS_DIFFER)],
+    )
 }
 
 /// The newest intent of an appointment.

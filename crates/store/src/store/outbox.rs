@@ -106,24 +106,31 @@ impl Outbox for Store {
     }
 
     async fn done(&self, row: &Taken, now: Timestamp) -> Result<(), StoreError> {
+        // WHY NOT ask whose lease it is: a delivery that was made is one, and who repeats it now may stop then.
         let row = row.clone();
         self.engine.write(Durability::Power, move |tx| close(tx, &row, RowState::Done, None, now).map(drop)).await
     }
 
     async fn superseded(&self, row: &Taken, why: &str, now: Timestamp) -> Result<(), StoreError> {
         let (row, why) = (row.clone(), why.to_owned());
-        self.engine.write(Durability::Power, move |tx| close(tx, &row, RowState::Superseded, Some(&why), now).map(drop)).await
+        self.engine
+            .write(Durability::Power, move |tx| {
+                if holds(tx, &row)? {
+                    close(tx, &row, RowState::Superseded, Some(&why), now)?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn again(&self, row: &Taken, not_before: Timestamp, why: &str) -> Result<(), StoreError> {
         let (row, why) = (row.clone(), why.to_owned());
         self.engine
             .write(Durability::Process, move |tx| {
-                // Whose lease ran out has nothing to say any more.
-                tx.run(
-                    "UPDATE outbox SET not_before = ?, last_error = ? WHERE id = ? AND state = 'waiting' AND attempts = ?",
-                    args![ms(not_before), &why, row.id, i64::from(row.attempts)],
-                )?;
+                if holds(tx, &row)? {
+                    let sql = "UPDATE outbox SET not_before = ?, last_error = ? WHERE id = ? AND state = 'waiting'";
+                    tx.run(sql, args![ms(not_before), &why, row.id])?;
+                }
                 Ok(())
             })
             .await
@@ -133,11 +140,9 @@ impl Outbox for Store {
         let (row, why) = (row.clone(), why.to_owned());
         self.engine
             .write(Durability::Power, move |tx| {
-                tx.run(
-                    "UPDATE outbox SET state = 'dead', last_error = ?, done_at = ?
-                     WHERE id = ? AND state = 'waiting' AND attempts = ?",
-                    args![&why, ms(now), row.id, i64::from(row.attempts)],
-                )?;
+                if holds(tx, &row)? {
+                    close(tx, &row, RowState::Dead, Some(&why), now)?;
+                }
                 Ok(())
             })
             .await
@@ -297,6 +302,15 @@ pub(super) fn open_change(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &Book
     }))
 }
 
+/// Whether the row is still whose who took it: neither the lease of a successor nor what was revived meanwhile is
+/// touched by somebody who comes late.
+fn holds(tx: &mut Tx<'_>, row: &Taken) -> Result<bool, StoreError> {
+    tx.exists(
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE id = ? AND state = 'waiting' AND attempts = ? AND not_before = ?)",
+        args![row.id, i64::from(row.attempts), ms(row.lease_until)],
+    )
+}
+
 /// Ends a row that waits; `false` when it was over already.
 fn close(tx: &mut Tx<'_>, row: &Taken, state: RowState, why: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
     let touched = tx.run(
@@ -354,6 +368,7 @@ fn read(row: &Row) -> Result<OutboxRow, StoreError> {
             facts: reading.json("body")?,
             attempts: u32::try_from(reading.number("attempts")?).map_err(|_| reading.corrupt("attempts"))?,
             created_at: reading.instant("created_at")?,
+            lease_until: reading.instant("not_before")?,
         },
         state: reading.parsed("state", RowState::parse)?,
         not_before: reading.instant("not_before")?,

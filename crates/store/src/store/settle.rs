@@ -14,15 +14,40 @@ use super::{diary_rows, outbox};
 use crate::engine::{Tx, args};
 use crate::rows::{Reading, ms};
 
+/// `worked_on` is the intent as it was read by whoever works on it; `None` where the calendar said so by itself.
+/// `false` when the lease is somebody else's by now.
 pub(super) fn settle(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     id: &IntentId,
     settlement: &Settlement,
+    worked_on: Option<&Intent>,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let row = tx.first("SELECT * FROM intents WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
-    let Some(intent) = row.as_ref().map(diary_rows::intent).transpose()? else { return Ok(()) };
+    let Some(intent) = row.as_ref().map(diary_rows::intent).transpose()? else { return Ok(true) };
+    let is_done = matches!(settlement, Settlement::Done { .. });
+    // Who comes late has a verdict about a world that somebody else has changed since; and the lease that it would
+    // set is the other's.
+    if worked_on.is_some_and(|mine| !is_done && ms(mine.lease_until) != ms(intent.lease_until)) {
+        return Ok(false);
+    }
+    let as_watched = worked_on.and_then(|mine| mine.watch_until).map(ms);
+    if matches!(settlement, Settlement::Refused { .. })
+        && worked_on.is_some()
+        && intent.state == IntentState::Watched
+        && intent.watch_until.map(ms) != as_watched
+    {
+        // Meanwhile the calendar told that it has the booking: whoever comes next finds it.
+        tx.run("UPDATE intents SET lease_until = ? WHERE tenant = ? AND id = ?", args![ms(now), tenant.as_str(), id.as_str()])?;
+        return Ok(true);
+    }
+    carry(tx, tenant, &intent, settlement, now)?;
+    Ok(true)
+}
+
+fn carry(tx: &mut Tx<'_>, tenant: &TenantId, intent: &Intent, settlement: &Settlement, now: Timestamp) -> Result<(), StoreError> {
+    let id = &intent.id;
     // What the calendar told by itself and what it answered may both end an attempt: the first one does.
     // Given to a person, it can still turn out to be done.
     let is_done = matches!(settlement, Settlement::Done { .. });
@@ -44,7 +69,7 @@ pub(super) fn settle(
             if let Some(ical) = ical {
                 name_in_calendar(tx, tenant, appointment, ical)?;
             }
-            settle_done(tx, tenant, &intent, uid.as_deref(), staff.as_deref(), now)
+            settle_done(tx, tenant, intent, uid.as_deref(), staff.as_deref(), now)
         }
         Settlement::Watch { until, why } => {
             close(tx, tenant, id, IntentState::Watched, Some(*until), Some(why), now)?;

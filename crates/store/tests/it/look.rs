@@ -30,9 +30,11 @@ async fn a_database_is_found_as_it_is(base: Base) {
     opened.close().await;
     assert!(Store::open(look()).await.is_err());
 
-    stored.alter("DROP INDEX by_hand; DELETE FROM schema_migrations WHERE version = 7");
+    stored
+        .alter("DROP INDEX by_hand; DELETE FROM schema_migrations WHERE version = (SELECT MAX(version) FROM schema_migrations)");
     let older = stored.place.examine(PATIENT).await.expect("examined").schema;
-    assert_eq!((older.pending, older.strange), (vec!["7 calendar_news".to_owned()], vec![]));
+    assert_eq!((older.pending.len(), older.strange), (1, vec![]));
+    assert_eq!(older.applied, good.schema.applied - 1);
     stored.alter("INSERT INTO schema_migrations (version, name, digest) VALUES (99, 'later', 'x')");
     let newer = stored.place.examine(PATIENT).await.expect("examined").schema;
     assert!(newer.strange.iter().any(|line| line.contains("newer release")), "{newer:?}");

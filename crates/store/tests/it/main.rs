@@ -2,6 +2,7 @@
 
 mod claims;
 mod house;
+mod leases;
 mod look;
 mod outbox;
 mod overlap;

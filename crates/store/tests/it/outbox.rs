@@ -149,10 +149,10 @@ async fn a_booking_is_told_when_the_calendar_has_confirmed_it(base: Base) {
     stored.store.begin(salon.scope(), &wanted, at(0)).await.expect("begun");
     assert!(effects(&stored.store, 0).await.is_empty(), "nothing has happened yet");
     let settled = Settlement::Done { uid: Some("u1".to_owned()), staff: None, ical: None };
-    stored.store.settle(salon.scope(), &wanted.intent.id, &settled, at(1)).await.expect("settled");
+    stored.store.settle(salon.scope(), &wanted.intent, &settled, at(1)).await.expect("settled");
     assert_eq!(effects(&stored.store, 1).await.len(), 1);
     // Somebody else found out as well, and the desk settles what it has settled before.
-    stored.store.settle(salon.scope(), &wanted.intent.id, &settled, at(2)).await.expect("settled");
+    stored.store.settle(salon.scope(), &wanted.intent, &settled, at(2)).await.expect("settled");
     let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
     assert_eq!(rows.len(), 1, "{rows:?}");
 
@@ -167,7 +167,7 @@ async fn a_booking_is_told_when_the_calendar_has_confirmed_it(base: Base) {
     let moving = intent("i_m", &wanted.appointment.id, kind, false);
     stored.store.begin_change(salon.scope(), &moving, None, at(3)).await.expect("begun");
     for minute in [4, 5] {
-        stored.store.settle(salon.scope(), &moving.id, &settled, at(minute)).await.expect("settled");
+        stored.store.settle(salon.scope(), &moving, &settled, at(minute)).await.expect("settled");
     }
     let busy = stored.store.busy(salon.scope(), at(0), at(2000), at(6)).await.expect("read");
     assert_eq!(busy.iter().map(|it| it.from).collect::<Vec<_>>(), [at(900)], "the new time stays blocked");

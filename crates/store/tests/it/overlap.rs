@@ -129,6 +129,7 @@ impl History<'_> {
                     2 => Settlement::HandOver { why },
                     _ => Settlement::Watch { until: at(self.clock + 10), why },
                 };
+                let intent = store.intent(scope, &intent).await.expect("read").expect("there");
                 store.settle(scope, &intent, &settlement, now).await.expect("settled");
             }
             Turn::HangUp { call: who } => {

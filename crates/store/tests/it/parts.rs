@@ -70,7 +70,8 @@ async fn undone(base: Base, fails: bool) {
     let salon = tenant("salon");
     let (appointment, intent) = begun(&stored, &salon).await;
     let settle = async |settlement: Settlement| {
-        stored.store.settle(salon.scope(), &intent.id, &settlement, at(2)).await.expect("settled");
+        let intent = stored.store.intent(salon.scope(), &intent.id).await.expect("read").expect("there");
+        stored.store.settle(salon.scope(), &intent, &settlement, at(2)).await.expect("settled");
         let now = stored.store.intent(salon.scope(), &intent.id).await.expect("read").expect("there").state;
         let state = stored.store.appointment(salon.scope(), &appointment.id).await.expect("read").expect("there").state;
         (now, state, stored.store.busy(salon.scope(), at(0), at(2000), at(2)).await.expect("read").len())

@@ -27,7 +27,7 @@ async fn what_was_begun_is_there_after_a_restart_and_is_taken_up_once(base: Base
     assert_eq!(stored.store.take_due(at(2), lease, 10).await.expect("taken").len(), 1, "its worker is gone");
     stored
         .store
-        .settle(salon.scope(), &wanted.intent.id, &Settlement::Done { uid: Some("u1".into()), staff: None, ical: None }, at(2))
+        .settle(salon.scope(), &wanted.intent, &Settlement::Done { uid: Some("u1".into()), staff: None, ical: None }, at(2))
         .await
         .expect("settled");
     assert!(stored.store.take_due(at(20), lease, 10).await.expect("taken").is_empty());

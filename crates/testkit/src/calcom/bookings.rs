@@ -150,7 +150,7 @@ impl State {
             responses,
             location: event_type.locations.first().cloned().unwrap_or_default(),
             created_at: now,
-            updated_at: now,
+            updated_at: (!self.config.quirks.untouched_without_update).then_some(now),
             cancellation_reason: None,
             rescheduling_reason: None,
             rescheduled_from: None,
@@ -201,7 +201,7 @@ impl State {
         if let Some(old) = self.booking_mut(uid) {
             old.status = Status::Cancelled;
             old.rescheduled_to = Some(booking.uid.clone());
-            old.updated_at = now;
+            old.updated_at = Some(now);
         }
         self.tell("BOOKING_RESCHEDULED", &booking);
         self.bookings.push(booking);
@@ -237,7 +237,7 @@ impl State {
         if let Some(booking) = self.booking_mut(uid) {
             booking.status = Status::Cancelled;
             booking.cancellation_reason = reason;
-            booking.updated_at = now;
+            booking.updated_at = Some(now);
             booking.sequence += 1;
         }
         self.tell_of(uid, "BOOKING_CANCELLED");
@@ -250,7 +250,7 @@ impl State {
         match self.booking_mut(uid) {
             Some(booking) if booking.status == Status::Pending => {
                 booking.status = status;
-                booking.updated_at = now;
+                booking.updated_at = Some(now);
             }
             Some(_) => return Err(Refusal::new(400, ErrorShape::D, "Booking already confirmed")),
             None => return Err(unknown(uid)),

@@ -35,6 +35,8 @@ pub struct Quirks {
     pub hosts_in_create: bool,
     /// The key made of start, end and host outlives a cancelled booking and blocks the next one.
     pub key_survives_cancel: bool,
+    /// A booking that nobody touched since it was made has no `updatedAt`, and no filter by it finds it.
+    pub untouched_without_update: bool,
     /// The hosted service refuses subscriber URLs that are not public HTTPS.
     pub local_webhooks: bool,
     /// Minutes by which its database of time zones is behind ours; 0 is the same one.
@@ -264,7 +266,13 @@ impl Config {
 
 impl Default for Quirks {
     fn default() -> Self {
-        Self { hosts_in_create: true, key_survives_cancel: false, local_webhooks: false, zones_behind: 0 }
+        Self {
+            hosts_in_create: true,
+            key_survives_cancel: false,
+            untouched_without_update: false,
+            local_webhooks: false,
+            zones_behind: 0,
+        }
     }
 }
 

@@ -58,13 +58,17 @@ impl State {
             .filter(|booking| event_types.as_ref().is_none_or(|ids| ids.contains(&booking.event_type)))
             .filter(|booking| within(booking.start, after_start, None) && within(booking.end, None, before_end))
             .filter(|booking| within(booking.created_at, after_created, before_created))
-            .filter(|booking| within(booking.updated_at, after_updated, before_updated))
+            // As in SQL: what has no such time is on neither side of any.
+            .filter(|booking| match booking.updated_at {
+                Some(at) => within(at, after_updated, before_updated),
+                None => after_updated.is_none() && before_updated.is_none(),
+            })
             .collect();
         for (name, descending) in sort.into_iter().rev() {
             found.sort_by_key(|booking| match name {
                 "sortEnd" => booking.end,
                 "sortCreated" => booking.created_at,
-                "sortUpdatedAt" => booking.updated_at,
+                "sortUpdatedAt" => booking.updated_at.unwrap_or(Timestamp::MAX),
                 _ => booking.start,
             });
             if descending {

@@ -55,7 +55,8 @@ pub struct Booking {
     pub responses: Value,
     pub location: String,
     pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+    /// `None` until it is touched for the first time, where the configuration says so.
+    pub updated_at: Option<Timestamp>,
     pub cancellation_reason: Option<String>,
     pub rescheduling_reason: Option<String>,
     pub rescheduled_from: Option<String>,
@@ -198,8 +199,8 @@ impl State {
         put("location", json!(booking.location));
         put("meetingUrl", json!(booking.location));
         put("absentHost", json!(false));
-        put("createdAt", json!(utc(booking.created_at)));
-        put("updatedAt", json!(utc(booking.updated_at)));
+        put("createdAt", json!(exactly(booking.created_at)));
+        put("updatedAt", json!(booking.updated_at.map(exactly)));
         put("metadata", booking.metadata.clone());
         put("icsUid", json!(booking.ical_uid));
         put("attendees", attendees);
@@ -222,4 +223,9 @@ impl State {
 /// An instant as the real one writes it.
 pub(crate) fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+}
+
+/// An instant to the millisecond.
+pub(crate) fn exactly(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

@@ -85,7 +85,7 @@ impl State {
             start,
             end: start + length,
             created_at: now,
-            updated_at: now,
+            updated_at: (!self.config.quirks.untouched_without_update).then_some(now),
             rescheduled_from: Some(uid.to_owned()),
             sequence: old.sequence + 1,
             ..old
@@ -93,6 +93,7 @@ impl State {
         if let Some(old) = self.booking_mut(uid) {
             old.status = Status::Cancelled;
             old.rescheduled_to = Some(fresh.clone());
+            old.updated_at = Some(now);
         }
         self.tell("BOOKING_RESCHEDULED", &moved);
         self.bookings.push(moved);

@@ -218,5 +218,6 @@ pub(super) fn outgoing(
         host: Some(booked.host),
         intent: booked.intent.as_ref().map(IntentId::new),
         attendee: Some(booked.attendee.clone()),
+        listed_at: None,
     }
 }

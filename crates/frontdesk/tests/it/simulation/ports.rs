@@ -172,11 +172,11 @@ impl Diary for Ports {
     async fn settle(
         &self,
         scope: Scope<'_>,
-        intent: &IntentId,
+        intent: &Intent,
         settlement: &Settlement,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.write_late(scope, intent)?;
+    ) -> Result<bool, StoreError> {
+        self.write_late(scope, &intent.id)?;
         at_once(self.store.settle(scope, intent, settlement, now))
     }
 
