@@ -190,10 +190,10 @@ fn the_time_that_an_appointment_has_is_not_offered_to_move_it_to() {
     let runtime = runtime();
     runtime.block_on(async {
         let house = House::open().await;
-        house.call("salon", "c0", BERND).booked("Beratung", "Montag", "11 Uhr", "Bernd Maier").await;
+        house.call("salon", "c0", BERND).booked("Beratung", "Montag", "10:30", "Bernd Maier").await;
         let call = house.call("salon", "c1", ANNA);
         let booked = call.booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
-        let wish = json!({"new_date": "Montag", "new_time": "11 Uhr", "confirm": true});
+        let wish = json!({"new_date": "Montag", "new_time": "10:30", "confirm": true});
         let offered = call.say("reschedule_appointment", wish).await;
         let starts: Vec<&Value> = offered["slots"].as_array().into_iter().flatten().map(|slot| &slot["start"]).collect();
         assert!(!starts.is_empty() && !starts.contains(&&booked["start"]), "{offered}");

@@ -206,12 +206,15 @@ impl Rush {
             let minute = 9 * 60 + below(quarters) * 15;
             let time = format!("{:02}:{:02}", minute / 60, minute % 60);
             has = match has {
-                // It rings again under another number; whatever that call left is looked for in the end.
-                Has::Unclear { call } => {
-                    self.hang_up(first, &call).await;
-                    self.unclear.lock().await.insert(call);
-                    Has::Nothing
-                }
+                Has::Unclear { call } => match self.asks(first, &call).await {
+                    Some(has) => has,
+                    None => {
+                        // It rings again under another number; whatever that call left is looked for in the end.
+                        self.hang_up(first, &call).await;
+                        self.unclear.lock().await.insert(call);
+                        Has::Nothing
+                    }
+                },
                 Has::Appointment { .. } if !self.goes_on() => return has,
                 Has::Appointment { call, id, start } if below(2) == 0 => self.moves(first, call, id, start, &time).await,
                 Has::Appointment { call, .. } => self.gives_up(first, &call).await,
@@ -243,6 +246,13 @@ impl Rush {
             Has::Unclear { .. } => {}
         }
         has
+    }
+
+    /// What became of it, as far as a gateway knows.
+    async fn asks(&self, first: usize, call: &str) -> Option<Has> {
+        let found = self.say(first, call, "find_appointments", &json!({})).await?;
+        let own = found["appointments"].get(0).filter(|it| it["status"] == "booked")?;
+        Some(Has::of(call, Some(own)))
     }
 
     async fn moves(&self, first: usize, call: String, id: String, start: String, time: &str) -> Has {
