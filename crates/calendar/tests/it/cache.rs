@@ -236,6 +236,7 @@ async fn each_tenant_gets_its_kind_of_calendar() {
     assert_eq!(slow.asked(), 0);
     assert_eq!(calendars.slots(&on_calcom("a", ""), &ask, soon()).await.expect("slots").starts.len(), 2);
     calendars.forget(on_calcom("a", "").scope());
-    let as_port: Arc<dyn Calendar> = open(clock(), Arc::default(), guard(), Arc::new(NoJournal)).expect("a client");
+    let as_port: Arc<dyn Calendar> =
+        open(clock(), Arc::default(), guard(), Arc::new(NoJournal), frontdesk_calendar::Reach::new(|_| true)).expect("a client");
     assert!(as_port.slots(&on_calcom("a", "not a url"), &ask, soon()).await.is_err());
 }
