@@ -15,6 +15,7 @@ pub mod booking;
 pub mod breaker;
 pub mod calendar_news;
 pub mod call;
+pub mod call_facts;
 pub mod clock;
 pub mod deadline;
 pub mod desk;

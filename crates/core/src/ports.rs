@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::booking::{Appointment, Attendee, Callback, CallbackState, Intent, Part};
 use crate::calendar_news::{Applied, CalendarNews, Changes, Placed};
 use crate::call::{CallContext, CallState, Memory, Phone};
+use crate::call_facts::{Disposition, Figures};
 use crate::deadline::Deadline;
 pub use crate::journal::{Exchange, Journal, NoJournal, Told};
 pub use crate::outbox::Outbox;
@@ -407,6 +408,8 @@ pub struct VoiceEvent {
     pub ended_at: Option<Timestamp>,
     /// Why it ended, if told.
     pub disconnection_reason: Option<String>,
+    /// What it says in numbers.
+    pub figures: Figures,
     /// What to keep of the body: redacted JSON.
     pub kept: String,
     /// SHA-256 of the raw body, hex.
@@ -424,6 +427,10 @@ pub struct CallRow {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// What the platform says of it.
+    pub figures: Figures,
+    /// What came of it.
+    pub disposition: Disposition,
 }
 
 /// One function of a call, for its timeline.

@@ -137,6 +137,12 @@ fn call_row(tenant: &Tenant, call: &CallRow) -> Value {
         "state": call.state,
         "started_at": rfc3339(call.started_at, tenant),
         "ended_at": call.ended_at.map(|at| rfc3339(at, tenant)),
+        "duration_ms": call.figures.duration_ms,
+        "cost": call.figures.cost.as_ref().map(|cost| {
+            json!({ "amount": cost.amount(), "micros": cost.micros, "currency": cost.currency })
+        }),
+        "disposition": call.disposition,
+        "platform_says_successful": call.figures.said_successful,
     })
 }
 

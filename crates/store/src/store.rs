@@ -5,6 +5,7 @@ pub(crate) mod calls;
 pub(crate) mod claims;
 pub(crate) mod diary;
 pub(crate) mod diary_rows;
+pub(crate) mod dispositions;
 pub(crate) mod exchanges;
 pub(crate) mod health;
 pub(crate) mod holds;

@@ -1,4 +1,4 @@
-//! `frontdesk outbox`: what others are told, what was given up, and trying it again. It works on the store,
+//! `frontdesk outbox`: what others are told, what was given up, trying it again or laying it to rest. It works on the store,
 //! with the gateway running or not.
 
 use std::process::ExitCode;
@@ -39,6 +39,14 @@ pub(super) enum Command {
         #[arg(long, value_name = "TENANT", requires = "all_dead")]
         tenant: Option<String>,
     },
+    /// Lays a dead delivery to rest: nobody has to hear it any more.
+    Dismiss {
+        /// The number that `list` shows.
+        id: i64,
+        /// Why, for the audit; nobody's name or number.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
 }
 
 pub(super) async fn run(context: &mut Context, command: Command) -> Result<ExitCode, CommandError> {
@@ -48,6 +56,7 @@ pub(super) async fn run(context: &mut Context, command: Command) -> Result<ExitC
     let result = match command {
         Command::List { tenant, state } => list(context, &store, tenant.as_deref(), state.as_deref()).await,
         Command::Retry { id, all_dead: _, tenant } => retry(context, &store, &world, id, tenant.as_deref()).await,
+        Command::Dismiss { id, reason } => dismiss(context, &store, &world, id, &reason).await,
     };
     store.close().await;
     result
@@ -110,6 +119,22 @@ async fn retry(
         context.out.json(&json!({ "retried": count }))?;
     } else {
         context.out.line(&format!("to be tried again: {count}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn dismiss(context: &mut Context, store: &Store, world: &World, id: i64, reason: &str) -> Result<ExitCode, CommandError> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > 500 {
+        return Err(CommandError::Failed("--reason takes 1 to 500 characters".to_owned()));
+    }
+    if !store.dismiss_delivery(id, &who(), reason, world.clock.now()).await? {
+        return Err(CommandError::Failed(format!("there is no dead delivery {id}")));
+    }
+    if context.json {
+        context.out.json(&json!({ "dismissed": id }))?;
+    } else {
+        context.out.line(&format!("nobody is told any more: {id}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

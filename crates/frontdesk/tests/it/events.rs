@@ -172,3 +172,75 @@ async fn the_analysis_of_a_call_whose_end_was_lost_finds_the_wish_as_well() {
     assert!(status.is_success(), "{answer}");
     assert_eq!(house.callbacks("salon").await.len(), 1);
 }
+
+async fn listed(house: &House) -> Vec<Value> {
+    let request = axum::http::Request::get("/api/admin/calls?tenant=salon")
+        .header("authorization", "Bearer admin")
+        .body(axum::body::Body::empty())
+        .expect("a request");
+    let (status, calls, _) = house.send(request).await;
+    assert_eq!(status, StatusCode::OK, "{calls}");
+    calls["items"].as_array().cloned().expect("a list")
+}
+
+async fn administered() -> House {
+    House::with(&[crate::house::SALON], |config| {
+        config.server.admin_key =
+            Some(frontdesk::config::secrets::SecretSource::Literal(frontdesk_core::sensitive::Secret::new("admin")));
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_a_call_took_and_cost_is_in_the_right_units_whatever_the_order() {
+    let cost = |cents: f64| json!({"combined_cost": cents, "total_duration_seconds": 63, "product_costs": []});
+    let ended = json!({"start_timestamp": 1_773_306_000_000_i64, "end_timestamp": 1_773_306_063_000_i64, "duration_ms": 63_000, "call_cost": cost(30.0)});
+    let analyzed = json!({"duration_ms": 63_000, "call_cost": cost(34.45), "call_analysis": {"call_successful": false}});
+    for order in [["call_ended", "call_analyzed"], ["call_analyzed", "call_ended"]] {
+        let house = administered().await;
+        let call = house.call("salon", "c1", ANNA);
+        for name in order.iter().chain(&order) {
+            let more = if *name == "call_ended" { ended.clone() } else { analyzed.clone() };
+            let body = event(name, &call.envelope(), more);
+            assert!(house.signed(&key_of("salon"), "/api/t/salon/retell/events", body).await.0.is_success());
+        }
+        let row = listed(&house).await.remove(0);
+        assert_eq!(row["duration_ms"], 63_000, "{row}");
+        assert_eq!(row["cost"], json!({"amount": "0.3445", "micros": 344_500, "currency": "USD"}), "counted once: {row}");
+    }
+    // Nothing but the cost knows how long it took.
+    let house = administered().await;
+    let body = event("call_ended", &house.call("salon", "c1", ANNA).envelope(), json!({"call_cost": cost(1.5)}));
+    house.signed(&key_of("salon"), "/api/t/salon/retell/events", body).await;
+    assert_eq!(listed(&house).await[0]["duration_ms"], 63_000);
+}
+
+#[tokio::test]
+async fn every_call_has_what_came_of_it_and_no_analysis_changes_that() {
+    let house = administered().await;
+    let call = |id: &'static str| house.call("salon", id, ANNA);
+    let booked = call("booked").booked("Beratung", "Montag", "10 Uhr", "Anna Schmidt").await;
+    let id = &booked["booking_id"];
+    let wish = json!({"booking_id": id, "new_date": "Montag", "new_time": "15 Uhr", "confirm": true});
+    assert_eq!(call("moved").say("reschedule_appointment", wish).await["status"], "rescheduled");
+    let cancelled = call("cancelled").say("cancel_appointment", json!({"booking_id": id, "confirm": true})).await;
+    assert_eq!(cancelled["status"], "cancelled");
+    call("callback").say("request_callback", json!({"name": "Anna Schmidt"})).await;
+    call("answered").say("list_services", json!({})).await;
+    call("unserved").slot("Beratung", "Montag", "16 Uhr").await;
+    let ids = ["booked", "moved", "cancelled", "callback", "answered", "unserved", "none"];
+    for id in ids {
+        for (name, more) in
+            [("call_ended", json!({})), ("call_analyzed", json!({"call_analysis": {"call_successful": id != "booked"}}))]
+        {
+            let body = event(name, &call(id).envelope(), more);
+            assert!(house.signed(&key_of("salon"), "/api/t/salon/retell/events", body).await.0.is_success());
+        }
+    }
+    let rows = listed(&house).await;
+    assert_eq!(rows.len(), ids.len());
+    for row in rows {
+        assert_eq!(row["disposition"], row["call_id"], "{row}");
+        assert_eq!(row["platform_says_successful"], row["call_id"] != "booked", "its opinion stands beside: {row}");
+    }
+}

@@ -128,6 +128,8 @@ fn admin() -> Vec<Operation> {
     let call = json!({
         "call_id": "call_1", "tenant": "salon", "state": "ended",
         "started_at": "2026-03-12T10:00:00+01:00", "ended_at": "2026-03-12T10:02:00+01:00",
+        "duration_ms": 120_000, "cost": { "amount": "0.3445", "micros": 344_500, "currency": "USD" },
+        "disposition": "booked", "platform_says_successful": true,
     });
     let mut timeline = call.clone();
     timeline["items"] = json!([{ "at": "2026-03-12T10:00:04+01:00", "function": "check_availability", "status": "available", "duration_ms": 84 }]);

@@ -56,6 +56,18 @@ pub(super) fn all() -> Value {
                 "state": { "enum": ["ongoing", "ended", "analyzed", "abandoned"] },
                 "started_at": time(),
                 "ended_at": nullable(time()),
+                "duration_ms": { "type": ["integer", "null"] },
+                "cost": {
+                    "type": ["object", "null"],
+                    "description": "What the platform charges; `micros` are millionths of the currency's unit.",
+                    "properties": {
+                        "amount": { "type": "string" }, "micros": { "type": "integer" }, "currency": { "type": "string" },
+                    },
+                },
+                "disposition": {
+                    "enum": ["none", "answered", "unserved", "callback", "pending", "cancelled", "moved", "booked"],
+                },
+                "platform_says_successful": { "type": ["boolean", "null"] },
                 "items": { "type": "array", "items": { "type": "object" } },
             },
         },

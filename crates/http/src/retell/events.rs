@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use frontdesk_core::call::CallContext;
+use frontdesk_core::call_facts::{Figures, Money};
 use frontdesk_core::desk::Visit;
 use frontdesk_core::limits::{Asker, Class};
 use frontdesk_core::meter;
@@ -118,13 +119,15 @@ async fn store(
 ) -> Result<(), Problem> {
     let (Some(id), false) = (&call.id, event.is_empty()) else { return Ok(()) };
     let fields = envelope.call.clone().unwrap_or_default();
+    let kept = kept(body);
     let voice_event = VoiceEvent {
         name: event.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect(),
         call: id.clone(),
         started_at: instant(fields.start_ms),
         ended_at: instant(fields.end_ms),
         disconnection_reason: fields.disconnection_reason.as_deref().map(word),
-        kept: kept(body).to_string(),
+        figures: figures(&kept),
+        kept: kept.to_string(),
         digest: digest(body),
     };
     edge.calls.apply(tenant.scope(), call, &voice_event, edge.clock.now()).await?;
@@ -144,6 +147,18 @@ fn instant(ms: Option<i64>) -> Option<Timestamp> {
 /// An open list of words; nothing else is let in.
 fn word(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect()
+}
+
+/// QUIRK: durations are milliseconds, but seconds inside `call_cost`; costs are US cents, with fractions.
+fn figures(kept: &Value) -> Figures {
+    let cost = kept.get("call_cost");
+    let number = |value: Option<&Value>| value.and_then(Value::as_f64).filter(|it| (0.0..=1e12).contains(it));
+    let seconds = || number(cost.and_then(|cost| cost.get("total_duration_seconds"))).map(|seconds| seconds * 1000.0);
+    Figures {
+        duration_ms: number(kept.get("duration_ms")).or_else(seconds).map(|ms| ms.round() as i64),
+        cost: number(cost.and_then(|cost| cost.get("combined_cost"))).and_then(|cents| Money::of_cents(cents, "USD")),
+        said_successful: kept.pointer("/call_analysis/call_successful").and_then(Value::as_bool),
+    }
 }
 
 /// Only fields that carry no person are kept; the transcript and the numbers are not among them.

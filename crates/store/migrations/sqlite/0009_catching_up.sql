@@ -6,3 +6,9 @@ CREATE TABLE calendar_polls (
     begun_ms    INTEGER NOT NULL, -- when it was asked first
     answered_ms INTEGER           -- when it last answered
 ) STRICT;
+
+-- What the platform says of a call in numbers.
+ALTER TABLE calls ADD COLUMN duration_ms INTEGER;
+ALTER TABLE calls ADD COLUMN cost_micros INTEGER;   -- millionths of the currency's unit
+ALTER TABLE calls ADD COLUMN cost_currency TEXT;
+ALTER TABLE calls ADD COLUMN said_successful INTEGER; -- its own analysis; ours is derived from what is known here

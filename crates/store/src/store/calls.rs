@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use frontdesk_core::call::{CallContext, CallState, Caller, Memory};
+use frontdesk_core::call_facts::{Disposition, Figures, Money};
 use frontdesk_core::ids::{CallId, TenantId};
 use frontdesk_core::ports::{CallRow, Calls, Step, StoreError, VoiceEvent};
 use frontdesk_core::tenant::Scope;
 use jiff::Timestamp;
 
-use super::Store;
+use super::{Store, dispositions};
 use crate::engine::{Durability, Row, Tx, args};
 use crate::rows::{Reading, ms, to_json};
 
@@ -123,7 +124,12 @@ impl Calls for Store {
                 state = CASE WHEN state = 'analyzed' THEN state ELSE COALESCE(?3, state) END,
                 started_at = COALESCE(?4, started_at),
                 ended_at = COALESCE(?5, ended_at),
-                ended_why = COALESCE(?6, ended_why)
+                ended_why = COALESCE(?6, ended_why),
+                -- What was said after the analysis was said before it: the analysis has the last word.
+                duration_ms = CASE WHEN state = 'analyzed' THEN COALESCE(duration_ms, ?7) ELSE COALESCE(?7, duration_ms) END,
+                cost_currency = CASE WHEN state = 'analyzed' THEN COALESCE(cost_currency, ?9) ELSE COALESCE(?9, cost_currency) END,
+                cost_micros = CASE WHEN state = 'analyzed' THEN COALESCE(cost_micros, ?8) ELSE COALESCE(?8, cost_micros) END,
+                said_successful = COALESCE(?10, said_successful)
              WHERE tenant = ?1 AND call_id = ?2",
                     args![
                         tenant.as_str(),
@@ -131,7 +137,11 @@ impl Calls for Store {
                         state.map(word),
                         event.started_at.map(ms),
                         event.ended_at.map(ms),
-                        &event.disconnection_reason
+                        &event.disconnection_reason,
+                        event.figures.duration_ms,
+                        event.figures.cost.as_ref().map(|cost| cost.micros),
+                        event.figures.cost.as_ref().map(|cost| cost.currency.as_str()),
+                        event.figures.said_successful.map(i64::from)
                     ],
                 )?;
                 if state.is_some() {
@@ -177,7 +187,8 @@ impl Calls for Store {
                     "SELECT * FROM calls WHERE tenant = ? ORDER BY started_at DESC LIMIT ?",
                     args![tenant.as_str(), i64::from(most)],
                 )?;
-                rows.iter().map(read).collect()
+                let facts = dispositions::of_newest(tx, &tenant, most)?;
+                rows.iter().map(|row| read(row, &facts)).collect()
             })
             .await
     }
@@ -209,7 +220,8 @@ impl Calls for Store {
                         })
                     })
                     .collect::<Result<_, StoreError>>()?;
-                Ok(Some((read(&row)?, steps)))
+                let facts = dispositions::of_call(tx, &tenant, &call)?;
+                Ok(Some((read(&row, &facts)?, steps)))
             })
             .await
     }
@@ -302,17 +314,30 @@ fn word(state: CallState) -> &'static str {
     }
 }
 
-fn read(row: &Row) -> Result<CallRow, StoreError> {
+fn read(row: &Row, facts: &HashMap<String, Disposition>) -> Result<CallRow, StoreError> {
     let reading = Reading { table: "calls", row };
     let parse = |text: &str| {
         [CallState::Ongoing, CallState::Abandoned, CallState::Ended, CallState::Analyzed]
             .into_iter()
             .find(|state| word(*state) == text)
     };
+    let id = reading.text("call_id")?;
+    let (started_at, ended_at) = (reading.instant("started_at")?, reading.instant_or_none("ended_at")?);
+    let between = || ended_at.and_then(|end| i64::try_from(end.duration_since(started_at).as_millis()).ok());
+    let cost = match (reading.number_or_none("cost_micros")?, reading.text_or_none("cost_currency")?) {
+        (Some(micros), Some(currency)) => Some(Money { micros, currency }),
+        _ => None,
+    };
     Ok(CallRow {
-        id: CallId::new(reading.text("call_id")?),
         state: reading.parsed("state", parse)?,
-        started_at: reading.instant("started_at")?,
-        ended_at: reading.instant_or_none("ended_at")?,
+        started_at,
+        ended_at,
+        figures: Figures {
+            duration_ms: reading.number_or_none("duration_ms")?.or_else(between),
+            cost,
+            said_successful: reading.number_or_none("said_successful")?.map(|said| said != 0),
+        },
+        disposition: facts.get(&id).copied().unwrap_or(Disposition::None),
+        id: CallId::new(id),
     })
 }

@@ -227,6 +227,31 @@ impl Outbox for Store {
 }
 
 impl Store {
+    /// Lays a dead delivery to rest: nobody has to hear it any more. `false` where there is none of that number.
+    pub async fn dismiss_delivery(&self, id: i64, who: &str, why: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let (who, why) = (who.to_owned(), why.to_owned());
+        self.engine
+            .write(Durability::Power, move |tx| {
+                let row = tx.first("SELECT tenant FROM outbox WHERE state = 'dead' AND id = ?", args![id])?;
+                let Some(row) = row else { return Ok(false) };
+                let tenant = Reading { table: "outbox", row: &row }.text("tenant")?;
+                tx.run("UPDATE outbox SET state = 'superseded', done_at = ? WHERE id = ?", args![ms(now), id])?;
+                let row = AuditRow {
+                    at: now,
+                    who: who.clone(),
+                    what: format!("outbox dismiss {id}"),
+                    tenant: Some(tenant),
+                    was: Some("dead".to_owned()),
+                    now: Some("superseded".to_owned()),
+                    until: None,
+                    why: Some(why.clone()),
+                };
+                audit(tx, &row)?;
+                Ok(true)
+            })
+            .await
+    }
+
     /// Lets go of what was over before `before`; what was given up stays until somebody has looked at it.
     pub async fn forget_outbox(&self, before: Timestamp) -> Result<u64, StoreError> {
         let sql = "DELETE FROM outbox WHERE state IN ('done', 'superseded') AND done_at < ?";

@@ -142,6 +142,21 @@ async fn dead_rows_are_counted_revived_by_name_and_kept_while_done_ones_are_forg
     assert_eq!(standing, OutboxStanding { waiting: 1, dead: 0, oldest: Some(at(0)) });
 }
 
+async fn a_dead_row_is_laid_to_rest_once_with_a_reason_in_the_audit(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "salon", 1).await;
+    let row = take(&stored.store, 0).await.remove(0);
+    assert!(!stored.store.dismiss_delivery(row.id, "anna", "early", at(1)).await.expect("answered"), "it is not dead");
+    stored.store.dead(&row, "answered 500", at(1)).await.expect("dead");
+    assert!(stored.store.dismiss_delivery(row.id, "anna", "told by phone", at(2)).await.expect("answered"));
+    assert!(!stored.store.dismiss_delivery(row.id, "anna", "again", at(2)).await.expect("answered"));
+    assert_eq!(stored.store.outbox_standing(at(2)).await.expect("read").dead, 0);
+    assert!(take(&stored.store, 60).await.is_empty());
+    let audit = stored.store.audit(10).await.expect("read");
+    assert_eq!((audit.len(), &*audit[0].who, audit[0].why.as_deref()), (1, "anna", Some("told by phone")));
+    assert_eq!(stored.store.forget_outbox(at(3)).await.expect("forgotten"), 1);
+}
+
 async fn a_booking_is_told_when_the_calendar_has_confirmed_it(base: Base) {
     let stored = Stored::open(base).await;
     let salon = tenant("salon");
@@ -183,4 +198,5 @@ on_both! {
     an_effect_becomes_its_deliveries_once_whoever_expands_it,
     dead_rows_are_counted_revived_by_name_and_kept_while_done_ones_are_forgotten,
     a_booking_is_told_when_the_calendar_has_confirmed_it,
+    a_dead_row_is_laid_to_rest_once_with_a_reason_in_the_audit,
 }

@@ -77,6 +77,7 @@ async fn a_call_is_one_in_any_order_of_its_events(base: Base) {
                 started_at: Some(at(1)),
                 ended_at: (index > 0).then(|| at(5)),
                 disconnection_reason: None,
+                figures: Default::default(),
                 kept: "{}".to_owned(),
                 digest: index.to_string(),
             };
@@ -113,6 +114,7 @@ async fn a_call_that_nobody_ended_is_closed_and_a_late_end_still_counts(base: Ba
         started_at: None,
         ended_at: Some(at(5)),
         disconnection_reason: None,
+        figures: Default::default(),
         kept: "{}".to_owned(),
         digest: "d".to_owned(),
     };

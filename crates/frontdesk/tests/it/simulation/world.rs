@@ -561,6 +561,7 @@ fn call_ended(call: &CallId) -> VoiceEvent {
         started_at: None,
         ended_at: None,
         disconnection_reason: None,
+        figures: Default::default(),
         kept: "{}".to_owned(),
         digest: call.as_str().to_owned(),
     }
