@@ -57,6 +57,7 @@ pub(super) fn all() -> Value {
                 "started_at": time(),
                 "ended_at": nullable(time()),
                 "items": { "type": "array", "items": { "type": "object" } },
+                "events": { "type": "array", "items": { "type": "object" } },
             },
         },
     });
