@@ -45,7 +45,7 @@ async fn a_call_is_told_with_its_inputs_decisions_exchanges_and_events_and_witho
         assert!(decided(check).iter().any(|it| it == wanted), "{wanted}: {check:#}");
     }
     assert_eq!(check["exchanges"][0]["route"], "/v2/slots", "{check:#}");
-    assert_eq!(book["input"]["notes"], "(28 characters)", "{book:#}");
+    assert_eq!(book["input"]["notes"], "[PII_REDACTED]", "{book:#}");
     assert!(book["exchanges"].as_array().expect("exchanges").iter().any(|it| it["route"] == "/v2/bookings"), "{book:#}");
     assert_eq!(told["events"][0]["event"], "call_ended", "{told:#}");
     let text = told.to_string();
