@@ -194,6 +194,7 @@ impl Calendar for Cached {
         }
         let known = self.recall(&key, ask, ask.max_age);
         self.switches.count(Protection::CacheIsolation, known.is_some(), mode);
+        meter::note(|meter| meter.decision("cache", if known.is_some() { "hit" } else { "miss" }));
         match known {
             Some(free) if mode == Mode::On => {
                 if ask.browsing && free.age > FRESH_FOR {

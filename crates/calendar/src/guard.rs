@@ -9,6 +9,7 @@ use std::time::Duration;
 use frontdesk_core::breaker::{Ending, Pass, Rules, State};
 use frontdesk_core::clock::Clock;
 use frontdesk_core::ids::TenantId;
+use frontdesk_core::meter;
 use frontdesk_core::ports::CalendarError;
 use frontdesk_core::protection::{Mode, Protection, Switches};
 use frontdesk_core::shared::{Bucket, SharedState};
@@ -99,6 +100,13 @@ impl Guard {
                 }
             };
             self.switches.count(Protection::CircuitBreaker, refusal.is_none(), mode);
+            let word = match &refusal {
+                None if ticket.trial => "trial",
+                None => "closed",
+                Some(CalendarError::Throttled { .. }) => "rests",
+                Some(_) => "open",
+            };
+            meter::note(|meter| meter.decision("breaker", word));
             match refusal {
                 Some(refusal) if mode == Mode::On => return Err(refusal),
                 Some(refusal) => {
@@ -140,6 +148,7 @@ impl Guard {
                 "the budget of a calendar account runs low: browsing is answered from memory"
             );
         }
+        meter::note(|meter| meter.decision("budget", if decision.admitted { "admitted" } else { "refused" }));
         if decision.admitted {
             return Ok(());
         }

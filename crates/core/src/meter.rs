@@ -21,7 +21,14 @@ pub struct Meter {
     verdict: Mutex<Option<Verdict>>,
     about: Mutex<About>,
     watched: Mutex<Option<Protection>>,
+    decisions: Mutex<Vec<Decided>>,
 }
+
+/// Who decided, and what: `("cache", "hit")`.
+pub type Decided = (&'static str, &'static str);
+
+/// A request that is decided about more often than that says so no more.
+const MOST_DECISIONS: usize = 32;
 
 /// What a request turned out to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,6 +97,19 @@ impl Meter {
     /// The protection in shadow that would have refused.
     pub fn would_be_refused_by(&self) -> Option<Protection> {
         *self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what stood between this request and a calendar: the cache, the breaker, the budget.
+    pub fn decision(&self, who: &'static str, what: &'static str) {
+        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        if decisions.len() < MOST_DECISIONS {
+            decisions.push((who, what));
+        }
+    }
+
+    /// What was decided, in order.
+    pub fn decisions(&self) -> Vec<Decided> {
+        self.decisions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes whose request it is.

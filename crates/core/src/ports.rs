@@ -433,6 +433,17 @@ pub struct CallRow {
     pub disposition: Disposition,
 }
 
+/// An event of a call, for its timeline.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// `call_started`, `call_ended`, `call_analyzed`, or another name.
+    pub name: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// What is kept of it: redacted JSON.
+    pub kept: String,
+}
+
 /// One function of a call, for its timeline.
 #[derive(Debug, Clone)]
 pub struct Step {

@@ -2,6 +2,7 @@
 
 mod agent;
 mod call;
+mod calls;
 mod demo;
 mod health;
 mod operate;
@@ -43,7 +44,12 @@ enum Command {
     Serve(serve::Options),
     /// Plays a caller against a running gateway: signs real requests, shows each answer.
     Call(call::Options),
-    /// Looks at database, keys and configuration.
+    /// The calls, and one of them step by step.
+    Calls {
+        #[command(subcommand)]
+        command: calls::Command,
+    },
+    /// Looks at everything that can go wrong, and says what to do; creates nothing.
     Health(health::Options),
     /// Voice agents.
     Agent {
@@ -174,6 +180,7 @@ pub fn run() -> ExitCode {
             Command::Demo(options) => demo::run(&mut context, options).await,
             Command::Serve(options) => serve::run(&mut context, options).await,
             Command::Call(options) => call::run(&mut context, options).await,
+            Command::Calls { command } => calls::run(&mut context, command).await,
             Command::Health(options) => health::run(&mut context, options).await,
             Command::Agent { command } => agent::run(&mut context, command).await,
             Command::Feature { command } => operate::feature(&mut context, command).await,

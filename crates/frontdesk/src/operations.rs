@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::Clock;
+use frontdesk_core::ids::CallId;
 use frontdesk_core::limits::Gate;
-use frontdesk_core::ports::{Exchange, PollRow, Polls as _, StoreError};
+use frontdesk_core::ports::{Exchange, Heard, PollRow, Polls as _, StoreError};
 use frontdesk_core::protection::Switch;
 use frontdesk_core::shared::{BreakerRow, BucketRow, SharedState};
 use frontdesk_core::tenant::Scope;
@@ -58,6 +59,10 @@ impl Operations for HouseOperations {
 
     async fn exchanges(&self, scope: Scope<'_>, request: &str) -> Result<Vec<Exchange>, StoreError> {
         self.store.exchanges(scope, request).await
+    }
+
+    async fn call_events(&self, scope: Scope<'_>, call: &CallId) -> Result<Vec<Heard>, StoreError> {
+        self.store.call_events(scope, call).await
     }
 
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError> {

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use frontdesk_core::booking::Intent;
 use frontdesk_core::ids::CallId;
 use frontdesk_core::limits::{Asker, Class};
-use frontdesk_core::ports::{CallRow, CallbackFilter, Exchange, Step, StoreError};
+use frontdesk_core::ports::{CallRow, CallbackFilter, Exchange, Heard, Step, StoreError};
 use frontdesk_core::tenant::{CalendarKind, Tenant};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +24,9 @@ use crate::problem::Problem;
 
 /// At most so many rows of a tenant.
 const MOST: u32 = 200;
+
+/// Under this name what was decided is kept with the output of a function.
+pub(crate) const DECISIONS: &str = "decisions";
 
 /// `?tenant=salon&limit=50`.
 #[derive(Debug, Default, Deserialize)]
@@ -115,22 +118,34 @@ async fn call(
     let id = CallId::new(&call_id);
     for tenant in filter.tenants(&edge)? {
         if let Some((row, steps)) = edge.calls.timeline(tenant.scope(), &id).await? {
-            let mut answer = call_row(&tenant, &row);
-            let mut items = Vec::with_capacity(steps.len());
-            for step in &steps {
+            let mut told = Vec::with_capacity(steps.len());
+            for step in steps {
                 let exchanges = edge.operations.exchanges(tenant.scope(), &step.request).await?;
-                items.push(timeline_step(&tenant, step, &exchanges));
+                told.push((step, exchanges));
             }
-            if let Value::Object(answer) = &mut answer {
-                answer.insert("items".to_owned(), json!(items));
-            }
-            return Ok(Json(answer).into_response());
+            let events = edge.operations.call_events(tenant.scope(), &id).await?;
+            return Ok(Json(timeline(&tenant, &row, &told, &events)).into_response());
         }
     }
     Err(Problem::not_found())
 }
 
-fn call_row(tenant: &Tenant, call: &CallRow) -> Value {
+/// A call as operators see it: every function with what was decided and what calendars were told, and every
+/// event of the platform.
+pub fn timeline(tenant: &Tenant, row: &CallRow, steps: &[(Step, Vec<Exchange>)], events: &[Heard]) -> Value {
+    let mut answer = call_row(tenant, row);
+    let items: Vec<Value> = steps.iter().map(|(step, exchanges)| timeline_step(tenant, step, exchanges)).collect();
+    let event = |it: &Heard| {
+        let kept = serde_json::from_str::<Value>(&it.kept).unwrap_or_default();
+        json!({ "at": rfc3339(it.at, tenant), "event": it.name, "kept": kept })
+    };
+    answer["items"] = json!(items);
+    answer["events"] = json!(events.iter().map(event).collect::<Vec<_>>());
+    answer
+}
+
+/// A call as operators list it.
+pub fn call_row(tenant: &Tenant, call: &CallRow) -> Value {
     json!({
         "call_id": call.id,
         "tenant": tenant.slug,
@@ -148,13 +163,16 @@ fn call_row(tenant: &Tenant, call: &CallRow) -> Value {
 
 fn timeline_step(tenant: &Tenant, step: &Step, exchanges: &[Exchange]) -> Value {
     let json_of = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let mut output = json_of(&step.output);
+    let decisions = output.as_object_mut().and_then(|output| output.remove(DECISIONS)).unwrap_or_else(|| json!([]));
     json!({
         "at": rfc3339(step.at, tenant),
         "request_id": step.request,
         "function": step.function,
         "status": step.status,
         "input": json_of(&step.input),
-        "output": json_of(&step.output),
+        "output": output,
+        "decisions": decisions,
         "duration_ms": step.took_ms,
         "exchanges": exchanges.iter().map(|it| exchange(tenant, it)).collect::<Vec<_>>(),
     })

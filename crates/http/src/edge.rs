@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::Desk;
-use frontdesk_core::ids::TenantId;
+use frontdesk_core::ids::{CallId, TenantId};
 use frontdesk_core::limits::Gate;
 use frontdesk_core::policy::HoursRule;
-use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, Exchange, Outbox, PollRow, StoreError};
+use frontdesk_core::ports::{Callbacks, Calls, Claims, Diary, Exchange, Heard, Outbox, PollRow, StoreError};
 use frontdesk_core::protection::{Mode, Protection, Switch, Switches};
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
@@ -142,6 +142,9 @@ pub trait Operations: Send + Sync {
 
     /// What a request said to calendars and what they answered, redacted.
     async fn exchanges(&self, scope: Scope<'_>, request: &str) -> Result<Vec<Exchange>, StoreError>;
+
+    /// The events of a call, in the order in which they came.
+    async fn call_events(&self, scope: Scope<'_>, call: &CallId) -> Result<Vec<Heard>, StoreError>;
 
     /// What operators did, newest first.
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError>;

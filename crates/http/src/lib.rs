@@ -23,6 +23,7 @@ mod rest;
 mod retell;
 mod routes;
 
+pub use admin::{call_row, timeline};
 pub use edge::{AdminKey, Done, Edge, EdgeParts, KeyOwner, Operations, Recognition, Settings, Trusts};
 pub use health::{Finding, Health, HealthReport, Pick, Severity};
 pub use operations::outbox_row;

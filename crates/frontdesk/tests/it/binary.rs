@@ -256,3 +256,29 @@ async fn a_sender_of_too_much_is_there_for_the_answer() {
         assert_eq!(answer.status, 413, "{path}");
     }
 }
+
+#[test]
+fn calls_are_listed_and_one_of_them_is_shown_step_by_step() {
+    let folder = Folder::new();
+    let (running, lines) =
+        Running::start(folder.path(), &["demo", "--listen", "127.0.0.1:0", "--data", "data"], "# REST key of practice");
+    let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned();
+    let script = folder.write("one.call", "check_availability {\"service\": \"Beratung\", \"date\": \"morgen\"}\n");
+    let script = script.to_str().expect("a path");
+    folder.run(&["call", "--tenant", "salon", "--script", script, "--url", &value("URL="), "--key", &value("KEY=")]);
+    drop(running);
+    folder.write(
+        "frontdesk.toml",
+        "[store]\nurl = \"sqlite:data/frontdesk.db\"\n[secrets]\nmaster_key = \"file:data/master.key\"\n",
+    );
+    let listed: Value = serde_json::from_slice(&folder.run(&["calls", "list", "--json"]).stdout).expect("JSON");
+    let id = listed["items"][0]["call_id"].as_str().unwrap_or_else(|| panic!("a call: {listed}"));
+    let shown = folder.run(&["calls", "show", id]);
+    let told = text(&shown.stdout);
+    assert_eq!(shown.status.code(), Some(0), "{told}{}", text(&shown.stderr));
+    for part in ["of salon", "check_availability -> ", "input    {\"date\":\"morgen\"", "decided  limits: admitted", "request  "]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert_eq!(folder.run(&["calls", "show", "nobody"]).status.code(), Some(1));
+}

@@ -5,6 +5,7 @@ mod binary;
 mod booking;
 mod calcom;
 mod calendar_news;
+mod call_timeline;
 mod catch_up;
 mod changes;
 mod composite;

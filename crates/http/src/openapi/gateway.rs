@@ -133,6 +133,7 @@ fn admin() -> Vec<Operation> {
     });
     let mut timeline = call.clone();
     timeline["items"] = json!([{ "at": "2026-03-12T10:00:04+01:00", "function": "check_availability", "status": "available", "duration_ms": 84 }]);
+    timeline["events"] = json!([{ "at": "2026-03-12T10:02:01+01:00", "event": "call_ended", "kept": {} }]);
     vec![
         listed("/api/admin/calls", "listCalls", "Calls", call),
         Operation::new("admin", "get", "/api/admin/calls/{call_id}", "showCall", "A call with its timeline")

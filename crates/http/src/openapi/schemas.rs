@@ -69,6 +69,7 @@ pub(super) fn all() -> Value {
                 },
                 "platform_says_successful": { "type": ["boolean", "null"] },
                 "items": { "type": "array", "items": { "type": "object" } },
+                "events": { "type": "array", "items": { "type": "object" } },
             },
         },
     });

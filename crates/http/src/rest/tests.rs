@@ -20,7 +20,7 @@ use frontdesk_core::limits::{Gate, Limits};
 use frontdesk_core::outbox::{Expansion, OutboxFilter, OutboxRow, OutboxStanding, Revival, Room, Taken};
 use frontdesk_core::ports::{
     AppointmentFilter, Beginning, Begun, Busy, Calendar, CalendarBooking, CalendarError, CallRow, CallbackFilter, Callbacks,
-    Calls, Claimed, Claims, Diary, Directory, Exchange, Free, NewBooking, Outbox, Settlement, SlotAsk, Step, StoreError,
+    Calls, Claimed, Claims, Diary, Directory, Exchange, Free, Heard, NewBooking, Outbox, Settlement, SlotAsk, Step, StoreError,
     VoiceEvent,
 };
 use frontdesk_core::protection::{Switch, Switches};
@@ -330,6 +330,9 @@ impl Operations for Stub {
         Ok(())
     }
     async fn exchanges(&self, _scope: Scope<'_>, _request: &str) -> Result<Vec<Exchange>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn call_events(&self, _scope: Scope<'_>, _call: &CallId) -> Result<Vec<Heard>, StoreError> {
         Ok(Vec::new())
     }
     async fn audit(&self, _most: u32) -> Result<Vec<Done>, StoreError> {

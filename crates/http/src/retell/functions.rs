@@ -12,10 +12,12 @@ use frontdesk_core::limits::{Asker, Class};
 use frontdesk_core::meter;
 use frontdesk_core::outcome::{Missed, Outcome};
 use frontdesk_core::ports::Step;
-use serde_json::{Value, json};
+use frontdesk_core::redact::Depth;
+use serde_json::{Map, Value, json};
 
 use super::envelope::{Arguments, Envelope, Unreadable};
 use super::recognise;
+use crate::admin::DECISIONS;
 use crate::answer;
 use crate::arguments::{Fixed, Function, command};
 use crate::edge::Edge;
@@ -26,6 +28,11 @@ use crate::problem::{Code, Problem};
 /// The platform sends the whole transcript along, every time.
 const MOST: usize = 4 * 1024 * 1024;
 const CALL_HEADER: &str = "x-retell-call-id";
+/// Of arguments the timeline keeps at most so many, and texts of at most so many characters.
+const MOST_KEPT: usize = 32;
+const MOST_CHARS: usize = 250;
+/// Arguments that callers fill with their own words.
+const OWN_WORDS: [&str; 8] = ["notes", "note", "notizen", "bemerkung", "reason", "grund", "message", "nachricht"];
 
 /// `POST /api/t/{tenant}/retell/functions`: the body names the function.
 pub(crate) async fn by_body(
@@ -106,7 +113,11 @@ async fn serve(
     let modern = answer::render(&outcome, &tenant, now, &id.0);
     let canonical = function.map_or("unknown", Function::name);
     meter::note(|meter| meter.served(canonical, outcome.status()));
-    note(edge, &visit, canonical, &outcome, &id.0, began).await;
+    let given = match &envelope.arguments {
+        Arguments::Fine(arguments) => given(edge, arguments),
+        Arguments::Unusable => "null".to_owned(),
+    };
+    note(edge, &visit, canonical, given, &outcome, &id.0, began).await;
     let answer = match old {
         Some(route) => {
             let took_ms = (now - began).as_millis().try_into().unwrap_or(0);
@@ -139,8 +150,32 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The line of the log and the step of the timeline; neither carries words of the caller.
-async fn note(edge: &Edge, visit: &Visit, function: &str, outcome: &Outcome, request: &str, began: jiff::Timestamp) {
+/// What the timeline keeps of arguments: redacted, and of what callers say in their own words how long it was.
+fn given(edge: &Edge, arguments: &Map<String, Value>) -> String {
+    let kept = arguments.iter().take(MOST_KEPT).map(|(name, value)| {
+        let is_free = OWN_WORDS.contains(&name.as_str());
+        let value = match value {
+            Value::String(text) if is_free || text.chars().count() > MOST_CHARS => {
+                json!(format!("({} characters)", text.chars().count()))
+            }
+            Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Null => value.clone(),
+            Value::Array(_) | Value::Object(_) => json!("(not a plain value)"),
+        };
+        (name.chars().take(MOST_CHARS).collect::<String>(), value)
+    });
+    edge.redactor.document(&Value::Object(kept.collect()).to_string(), Depth::Everything)
+}
+
+/// The line of the log and the step of the timeline; neither carries a person.
+async fn note(
+    edge: &Edge,
+    visit: &Visit,
+    function: &str,
+    given: String,
+    outcome: &Outcome,
+    request: &str,
+    began: jiff::Timestamp,
+) {
     let took_ms = (edge.clock.now() - began).as_millis().try_into().unwrap_or(0);
     tracing::info!(
         request_id = request,
@@ -155,7 +190,7 @@ async fn note(edge: &Edge, visit: &Visit, function: &str, outcome: &Outcome, req
         request: request.to_owned(),
         function: function.to_owned(),
         status: outcome.status().to_owned(),
-        input: "{}".to_owned(),
+        input: given,
         output: summary(outcome).to_string(),
         at: began,
         took_ms,
@@ -166,11 +201,26 @@ async fn note(edge: &Edge, visit: &Visit, function: &str, outcome: &Outcome, req
     }
 }
 
+/// What the limits, the cache, the breaker and the budget decided about this request.
+fn decisions() -> Vec<Value> {
+    let mut decisions = Vec::new();
+    meter::note(|meter| {
+        if let Some(verdict) = meter.verdict() {
+            let standings = verdict.standings.iter().map(|(class, it)| format!("{} {}/{}", class.name(), it.used, it.limit));
+            let what = if verdict.refusal().is_some() { "refused" } else { "admitted" };
+            decisions.push(json!({ "by": "limits", "decision": what, "used": standings.collect::<Vec<_>>() }));
+        }
+        decisions.extend(meter.decisions().into_iter().map(|(who, what)| json!({ "by": who, "decision": what })));
+    });
+    decisions
+}
+
 /// What the timeline keeps of an answer: facts without people.
 fn summary(outcome: &Outcome) -> Value {
     json!({
         "status": outcome.status(),
         "next_action": outcome.next_action(),
         "slots": outcome.offers().iter().map(|offer| offer.start.to_string()).collect::<Vec<_>>(),
+        DECISIONS: decisions(),
     })
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use frontdesk_core::call::{CallContext, CallState, Caller, Memory};
 use frontdesk_core::call_facts::{Disposition, Figures, Money};
 use frontdesk_core::ids::{CallId, TenantId};
-use frontdesk_core::ports::{CallRow, Calls, Step, StoreError, VoiceEvent};
+use frontdesk_core::ports::{CallRow, Calls, Heard, Step, StoreError, VoiceEvent};
 use frontdesk_core::tenant::Scope;
 use jiff::Timestamp;
 
@@ -253,6 +253,25 @@ fn make_known(
 }
 
 impl Store {
+    /// The events of a call, in the order in which they came.
+    pub async fn call_events(&self, scope: Scope<'_>, call: &CallId) -> Result<Vec<Heard>, StoreError> {
+        let (tenant, call) = (scope.tenant().clone(), call.clone());
+        self.engine
+            .read(move |tx| {
+                let rows = tx.all(
+                    "SELECT name, at, kept FROM call_events WHERE tenant = ? AND call_id = ? ORDER BY at, name",
+                    args![tenant.as_str(), call.as_str()],
+                )?;
+                rows.iter()
+                    .map(|row| {
+                        let reading = Reading { table: "call_events", row };
+                        Ok(Heard { name: reading.text("name")?, at: reading.instant("at")?, kept: reading.text("kept")? })
+                    })
+                    .collect()
+            })
+            .await
+    }
+
     /// The calls of all tenants that began before `before` and whose end was never reported, the oldest
     /// hundred.
     pub async fn overdue_calls(&self, before: Timestamp) -> Result<Vec<(TenantId, CallContext)>, StoreError> {

@@ -60,6 +60,7 @@ async fn agents_are_known_by_their_calls_and_events(base: Base) {
         disconnection_reason: None,
         kept: "{}".to_owned(),
         digest: "d".to_owned(),
+        figures: Default::default(),
     };
     stored.store.apply(salon.scope(), &call("c1", "one"), &event, at(2)).await.expect("applied");
     let seen = |agent: &str, calls, call, event: Option<i64>| AgentSeen {
