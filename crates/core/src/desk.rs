@@ -91,6 +91,8 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Desk {
     parts: Arc<Parts>,
+    gate: Arc<Gate>,
+    budgets: Budgets,
     claims: Arc<claims::InFlight>,
 }
 
@@ -126,7 +128,15 @@ impl Session<'_> {
 impl Desk {
     /// Puts the desk together.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), claims: Arc::default() }
+        let (gate, budgets) = (Arc::clone(&parts.gate), parts.budgets);
+        Self { parts: Arc::new(parts), gate, budgets, claims: Arc::default() }
+    }
+
+    /// The same desk for requests that come from now on, with another gate and other budgets. What is being
+    /// done is known to both, so that a repeat finds its first answer.
+    #[must_use]
+    pub fn renewed(&self, gate: Arc<Gate>, budgets: Budgets) -> Self {
+        Self { gate, budgets, ..self.clone() }
     }
 
     /// The time, as the desk sees it.
@@ -145,7 +155,7 @@ impl Desk {
         let claim = self.claims.claim(&visit, &command, &fingerprint, self.now());
         let asker = Asker::Voice { tenant: &visit.tenant, call: visit.call.id.as_ref() };
         let mut running = match claim {
-            claims::Claim::First(ticket) => match self.parts.gate.admit(asker, command.class()).await {
+            claims::Claim::First(ticket) => match self.gate.admit(asker, command.class()).await {
                 Ok(admission) => {
                     let (desk, visit, running) = (self.clone(), visit.clone(), ticket.follow());
                     spawn(async move {
@@ -164,7 +174,7 @@ impl Desk {
                 }
             },
             claims::Claim::Repeat(running) => {
-                self.parts.gate.show(asker, command.class()).await;
+                self.gate.show(asker, command.class()).await;
                 running
             }
         };
@@ -186,7 +196,7 @@ impl Desk {
             Ok(memory) => memory,
             Err(_) => return self.fault(visit, &Memory::default()).await,
         };
-        let deadline = Deadline::within(if command.writes() { self.parts.budgets.write } else { self.parts.budgets.check });
+        let deadline = Deadline::within(if command.writes() { self.budgets.write } else { self.budgets.check });
         let before = serde_json::to_string(&memory).unwrap_or_default();
         let mut session = Session { visit, memory, now, deadline, fingerprint };
         let outcome = match self.dispatch(&mut session, command).await {

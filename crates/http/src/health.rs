@@ -9,7 +9,7 @@ use frontdesk_core::tenant::CalendarKind;
 use serde_json::{Map, Value, json};
 
 use crate::admin::administrator;
-use crate::edge::{Edge, HealthReport, HealthState};
+use crate::edge::{Edge, HealthReport, HealthState, InForce};
 
 pub(crate) fn router() -> Router<Edge> {
     Router::new()
@@ -32,6 +32,9 @@ async fn health(State(edge): State<Edge>, headers: HeaderMap) -> Response {
         answer.insert("healthy".to_owned(), json!(report.state != HealthState::Unhealthy));
         answer.insert("response_time_ms".to_owned(), json!((edge.clock.now() - began).as_millis() as i64));
         answer.insert("checks".to_owned(), checks(&report));
+        if let Some(in_force) = &report.configuration {
+            answer.insert("configuration".to_owned(), configuration(in_force));
+        }
     }
     (status(report.state), Json(answer)).into_response()
 }
@@ -83,6 +86,12 @@ fn checks(report: &HealthReport) -> Value {
         .map(|(name, state, detail)| ((*name).to_owned(), json!({ "status": state.as_str(), "detail": detail })))
         .collect();
     Value::Object(checks)
+}
+
+fn configuration(in_force: &InForce) -> Value {
+    let InForce { revision, loaded_at, refused } = in_force;
+    let refused = refused.as_ref().map(|(at, why)| json!({ "at": at.to_string(), "why": why }));
+    json!({ "revision": revision, "loaded_at": loaded_at.to_string(), "last_refusal": refused })
 }
 
 fn status(state: HealthState) -> StatusCode {

@@ -58,6 +58,13 @@ impl Store {
         })
     }
 
+    /// Says whether another process works on the same database right now: then what is acknowledged is there
+    /// for it, and what was put off until now is written before this returns.
+    pub async fn share(&self, others: bool) -> Result<(), StoreError> {
+        self.engine.share(others);
+        if others { self.engine.settled().await } else { Ok(()) }
+    }
+
     /// Closes all connections; what was written stays, what was handed over is written.
     pub async fn close(&self) {
         self.engine.close().await;

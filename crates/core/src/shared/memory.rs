@@ -39,6 +39,15 @@ pub struct KeptWindow {
     pub admitted: Vec<i64>,
 }
 
+/// All of it, on its way to a process that takes over while this one still answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedState {
+    /// What the windows count.
+    pub windows: Vec<KeptWindow>,
+    /// The breakers by account.
+    pub breakers: Vec<(String, Breaker)>,
+}
+
 // === impl MemoryState ===
 
 impl MemoryState {
@@ -67,6 +76,29 @@ impl MemoryState {
             kept.span = span;
             kept.window.merge(admitted);
         }
+    }
+
+    /// All of it now, for the process that takes over.
+    pub fn hand_over(&self) -> HandedState {
+        let breakers = self.breakers().iter().map(|(account, breaker)| (account.clone(), breaker.clone())).collect();
+        HandedState { windows: self.keep(), breakers }
+    }
+
+    /// Stands where the process before stood; what was known here is forgotten.
+    pub fn inherit(&self, handed: HandedState) {
+        self.windows().clear();
+        self.take_over(handed.windows);
+        *self.breakers() = handed.breakers.into_iter().collect();
+    }
+
+    /// What was admitted here after that instant, microseconds.
+    pub fn admitted_after(&self, instant: i64) -> Vec<KeptWindow> {
+        let windows = self.windows();
+        let later = windows.iter().filter_map(|(key, kept)| {
+            let admitted: Vec<i64> = kept.window.admissions().filter(|at| *at > instant).collect();
+            (!admitted.is_empty()).then(|| KeptWindow { key: key.clone(), span: kept.span, admitted })
+        });
+        later.collect()
     }
 
     /// Counts what was admitted elsewhere, so that this process knows its own share.

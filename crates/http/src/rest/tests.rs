@@ -265,7 +265,7 @@ impl Recognition for Stub {
 #[async_trait]
 impl Health for Stub {
     async fn report(&self) -> HealthReport {
-        HealthReport { state: HealthState::Healthy, checks: Vec::new() }
+        HealthReport { state: HealthState::Healthy, checks: Vec::new(), configuration: None }
     }
 }
 
