@@ -10,6 +10,8 @@ use frontdesk_http::{Health, HealthReport, HealthState};
 use frontdesk_store::Store;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::standing::Standing;
+
 /// A check of the store that is younger is not made again: probes are many.
 const FRESH_FOR: SignedDuration = SignedDuration::from_secs(1);
 
@@ -18,14 +20,15 @@ pub(crate) struct HouseHealth {
     store: Store,
     state: Arc<dyn SharedState>,
     clock: Arc<dyn Clock>,
+    standing: Arc<Standing>,
     last: Mutex<Option<(Timestamp, [Check; 2])>>,
 }
 
 type Check = (&'static str, HealthState, String);
 
 impl HouseHealth {
-    pub(crate) fn new(store: Store, state: Arc<dyn SharedState>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, state, clock, last: Mutex::default() }
+    pub(crate) fn new(store: Store, state: Arc<dyn SharedState>, clock: Arc<dyn Clock>, standing: Arc<Standing>) -> Self {
+        Self { store, state, clock, standing, last: Mutex::default() }
     }
 
     /// The store itself, and what the outbox in it holds.
@@ -67,8 +70,9 @@ impl Health for HouseHealth {
                 ("shared_state", HealthState::Degraded, text)
             }
         };
-        let checks = vec![store, outbox, shared, zones];
+        let mut checks = vec![store, outbox, shared, zones];
+        checks.extend(self.standing.checks());
         let state = checks.iter().map(|(_, state, _)| *state).max().unwrap_or(HealthState::Healthy);
-        HealthReport { state, checks }
+        HealthReport { state, checks, configuration: self.standing.in_force() }
     }
 }

@@ -3,11 +3,15 @@
 pub mod cli;
 pub mod config;
 mod courier;
+mod handover;
 mod house;
 mod journal;
 mod news;
 mod operations;
+mod serving;
+mod standing;
 mod system;
+mod systemd;
 mod tasks;
 mod telemetry;
 mod tenants;

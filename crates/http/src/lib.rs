@@ -24,7 +24,8 @@ mod retell;
 mod routes;
 
 pub use edge::{
-    AdminKey, Done, Edge, EdgeParts, Health, HealthReport, HealthState, InForce, KeyOwner, Operations, Recognition, Settings, Trusts,
+    AdminKey, Done, Edge, EdgeParts, Health, HealthReport, HealthState, InForce, KeyOwner, Operations, Recognition, Settings,
+    Trusts,
 };
 pub use operations::outbox_row;
 pub use peer::Peer;

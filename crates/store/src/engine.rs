@@ -207,7 +207,14 @@ pub(crate) struct Engine {
 impl Engine {
     /// One writer, which also writes what nobody waits for.
     pub(crate) fn of_file(peeks: sqlite::Peeks, reads: Arc<Queue>, writes: Arc<Queue>, threads: Vec<JoinHandle<()>>) -> Self {
-        Self { peeks: Some(peeks), reads, later: writes.clone(), writes, others: AtomicBool::new(false), threads: Mutex::new(threads) }
+        Self {
+            peeks: Some(peeks),
+            reads,
+            later: writes.clone(),
+            writes,
+            others: AtomicBool::new(false),
+            threads: Mutex::new(threads),
+        }
     }
 
     /// Many writers, and one for what nobody waits for.

@@ -1,6 +1,7 @@
 //! Windows and breakers of this process alone.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -20,6 +21,10 @@ pub struct MemoryState {
     clock: Arc<dyn Clock>,
     windows: Mutex<HashMap<String, Kept>>,
     breakers: Mutex<HashMap<String, Breaker>>,
+    /// Whether somebody was handed the windows and has to hear of what is admitted since.
+    is_handed: AtomicBool,
+    /// What was admitted since.
+    news: Mutex<Vec<KeptWindow>>,
 }
 
 #[derive(Default)]
@@ -53,13 +58,17 @@ pub struct HandedState {
 impl MemoryState {
     /// Empty, on that clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, windows: Mutex::default(), breakers: Mutex::default() }
+        let (is_handed, news) = (AtomicBool::new(false), Mutex::default());
+        Self { clock, windows: Mutex::default(), breakers: Mutex::default(), is_handed, news }
     }
 
     /// What counts now, to be handed to the next process.
     pub fn keep(&self) -> Vec<KeptWindow> {
+        self.keep_of(&mut self.windows())
+    }
+
+    fn keep_of(&self, windows: &mut HashMap<String, Kept>) -> Vec<KeptWindow> {
         let now = self.now();
-        let mut windows = self.windows();
         let kept = windows.iter_mut().filter_map(|(key, kept)| {
             kept.window.standing(1, kept.span, now);
             let admitted: Vec<i64> = kept.window.admissions().collect();
@@ -78,10 +87,15 @@ impl MemoryState {
         }
     }
 
-    /// All of it now, for the process that takes over.
+    /// All of it now, for the process that takes over; what is admitted from here on is in
+    /// [`Self::admitted_since`].
     pub fn hand_over(&self) -> HandedState {
         let breakers = self.breakers().iter().map(|(account, breaker)| (account.clone(), breaker.clone())).collect();
-        HandedState { windows: self.keep(), breakers }
+        let mut windows = self.windows();
+        // INVARIANT: under the lock of the windows, so that an admission is in one of the two and not in both.
+        self.news().clear();
+        self.is_handed.store(true, Ordering::Relaxed);
+        HandedState { windows: self.keep_of(&mut windows), breakers }
     }
 
     /// Stands where the process before stood; what was known here is forgotten.
@@ -91,14 +105,16 @@ impl MemoryState {
         *self.breakers() = handed.breakers.into_iter().collect();
     }
 
-    /// What was admitted here after that instant, microseconds.
-    pub fn admitted_after(&self, instant: i64) -> Vec<KeptWindow> {
-        let windows = self.windows();
-        let later = windows.iter().filter_map(|(key, kept)| {
-            let admitted: Vec<i64> = kept.window.admissions().filter(|at| *at > instant).collect();
-            (!admitted.is_empty()).then(|| KeptWindow { key: key.clone(), span: kept.span, admitted })
-        });
-        later.collect()
+    /// What was admitted since it was handed over, or since this was asked last.
+    pub fn admitted_since(&self) -> Vec<KeptWindow> {
+        std::mem::take(&mut *self.news())
+    }
+
+    /// Nobody took over: what is admitted is told to nobody.
+    pub fn keep_on(&self) {
+        let _windows = self.windows();
+        self.is_handed.store(false, Ordering::Relaxed);
+        self.news().clear();
     }
 
     /// Counts what was admitted elsewhere, so that this process knows its own share.
@@ -131,6 +147,10 @@ impl MemoryState {
 
     fn windows(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn news(&self) -> MutexGuard<'_, Vec<KeptWindow>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn breakers(&self) -> MutexGuard<'_, HashMap<String, Breaker>> {
@@ -177,6 +197,9 @@ impl SharedState for MemoryState {
             for (bucket, standing) in buckets.iter().zip(&mut standings) {
                 let window = &mut kept(&mut windows, bucket, now).window;
                 window.admit(now);
+                if self.is_handed.load(Ordering::Relaxed) {
+                    self.news().push(KeptWindow { key: bucket.key.clone(), span: bucket.span, admitted: vec![now] });
+                }
                 // The wait stays that of this request: it was admitted.
                 standing.used += 1;
                 standing.resets_in = standing.resets_in.max(if standing.used == 1 { bucket.span } else { 0 });

@@ -9,6 +9,7 @@ mod changes;
 mod composite;
 mod crash;
 mod events;
+mod handover;
 mod house;
 mod isolation;
 mod kill;

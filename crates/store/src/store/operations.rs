@@ -155,7 +155,7 @@ impl Store {
     }
 
     /// Writes down something that was done to this gateway.
-    pub async fn note(&self, row: &AuditRow) -> Result<(), StoreError> {
+    pub async fn audited(&self, row: &AuditRow) -> Result<(), StoreError> {
         let row = row.clone();
         self.engine.write(Durability::Power, move |tx| audit(tx, &row)).await
     }
