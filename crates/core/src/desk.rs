@@ -31,6 +31,7 @@ pub use direct::{DirectBooking, DirectOutcome};
 use jiff::Timestamp;
 pub use offers::Browsed;
 pub use settle::{Round, Torn};
+use tokio::sync::watch;
 
 use crate::booking::Appointment;
 use crate::call::{CallContext, Memory};
@@ -94,6 +95,8 @@ pub struct Desk {
     gate: Arc<Gate>,
     budgets: Budgets,
     claims: Arc<claims::InFlight>,
+    /// How much work runs that no connection can end.
+    at_work: watch::Sender<usize>,
 }
 
 /// A recognised request: whose it is, and which call it belongs to.
@@ -129,7 +132,7 @@ impl Desk {
     /// Puts the desk together.
     pub fn new(parts: Parts) -> Self {
         let (gate, budgets) = (Arc::clone(&parts.gate), parts.budgets);
-        Self { parts: Arc::new(parts), gate, budgets, claims: Arc::default() }
+        Self { parts: Arc::new(parts), gate, budgets, claims: Arc::default(), at_work: watch::Sender::new(0) }
     }
 
     /// The same desk for requests that come from now on, with another gate and other budgets. What is being
@@ -137,6 +140,25 @@ impl Desk {
     #[must_use]
     pub fn renewed(&self, gate: Arc<Gate>, budgets: Budgets) -> Self {
         Self { gate, budgets, ..self.clone() }
+    }
+
+    /// Waits until everything has ended that goes on although nobody waits for it.
+    pub async fn drain(&self) {
+        // The sender is alive in this very desk: waiting cannot fail.
+        let _ = self.at_work.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Runs work that must not end with the connection that asked for it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the desk detaches work; each task ends by its own deadline"
+    )]
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let ends = AtWork::on(self.at_work.clone());
+        tokio::spawn(meter::carried(async move {
+            work.await;
+            drop(ends);
+        }));
     }
 
     /// The time, as the desk sees it.
@@ -158,7 +180,7 @@ impl Desk {
             claims::Claim::First(ticket) => match self.gate.admit(asker, command.class()).await {
                 Ok(admission) => {
                     let (desk, visit, running) = (self.clone(), visit.clone(), ticket.follow());
-                    spawn(async move {
+                    self.spawn(async move {
                         let outcome = desk.act(&visit, command, &fingerprint, admission).await;
                         ticket.done(outcome, desk.now());
                     });
@@ -290,8 +312,18 @@ impl Desk {
     }
 }
 
-/// Runs work that must not end with the connection that asked for it.
-#[expect(clippy::disallowed_methods, reason = "the one place where the desk detaches work; each task ends by its own deadline")]
-fn spawn(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(meter::carried(work));
+/// Counts a piece of detached work until it ends, however it ends.
+struct AtWork(watch::Sender<usize>);
+
+impl AtWork {
+    fn on(count: watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }

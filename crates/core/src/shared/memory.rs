@@ -282,3 +282,67 @@ pub fn fullest(mut rows: Vec<BucketRow>, most: usize) -> Vec<BucketRow> {
     rows.truncate(most);
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const MINUTE: i64 = 60_000_000;
+
+    fn state() -> MemoryState {
+        MemoryState::new(Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000).expect("in range"))))
+    }
+
+    fn bucket(limit: u32) -> Bucket {
+        Bucket { key: "rate_limit:salon:booking".to_owned(), limit, span: MINUTE }
+    }
+
+    async fn asks(state: &MemoryState, limit: u32) -> bool {
+        state.admit(&[bucket(limit)], true).await.admitted
+    }
+
+    #[tokio::test]
+    async fn the_next_process_counts_what_the_one_before_admitted_and_still_admits() {
+        let (old, new) = (state(), state());
+        assert!(asks(&old, 5).await && asks(&old, 5).await);
+        assert!(asks(&new, 5).await, "what it counted before does not count twice");
+        let handed = serde_json::to_string(&old.hand_over()).expect("JSON");
+        new.inherit(serde_json::from_str(&handed).expect("the same"));
+        assert_eq!(old.admitted_since(), []);
+        assert!(asks(&old, 5).await && asks(&new, 5).await);
+        new.take_over(old.admitted_since());
+        assert_eq!(old.admitted_since(), [], "told once");
+        assert_eq!(new.buckets(1).await, [BucketRow { key: bucket(5).key, used: 4 }]);
+        assert!(asks(&new, 5).await && !asks(&new, 5).await);
+    }
+
+    #[tokio::test]
+    async fn an_open_breaker_stays_open_in_the_next_process() {
+        let (old, new) = (state(), state());
+        let rules = Rules {
+            failure_threshold: 1,
+            recovery: MINUTE,
+            success_threshold: 1,
+            trials: 1,
+            trial_lease: MINUTE,
+            bad_percent: 0,
+        };
+        old.exit("account", &rules, false, Ending::Fault).await;
+        new.inherit(old.hand_over());
+        assert_eq!(new.enter("account", &rules).await.1, State::Open);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_goes_on_tells_nobody() {
+        let state = state();
+        state.hand_over();
+        assert!(asks(&state, 5).await);
+        state.keep_on();
+        assert!(asks(&state, 5).await);
+        assert_eq!(state.admitted_since(), []);
+        assert_eq!(state.buckets(1).await[0].used, 2);
+    }
+}

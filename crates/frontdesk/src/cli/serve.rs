@@ -24,8 +24,8 @@ use crate::systemd;
 use crate::tasks;
 use crate::wiring::{House, World, build};
 
-/// How long deliveries that run may take to finish after the last request.
-const LAST_DELIVERIES: Duration = Duration::from_secs(5);
+/// How long deliveries, and writes to calendars that nobody waits for any more, may take after the last request.
+const LAST_WORK: Duration = Duration::from_secs(5);
 /// While both processes answer, the new one is told this often what the old one admitted.
 const TELL_EVERY: Duration = Duration::from_millis(50);
 /// What is written down of a refusal, bytes at most.
@@ -60,6 +60,10 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
     let (listener, origin, predecessor) = match context.given.take() {
         Some(Given::Inheritance(inheritance)) => {
             let (listener, predecessor) = inheritance.split()?;
+            let (address, wanted) = (listener.local_addr()?, config.server.listen);
+            if wanted.port() != 0 && wanted != address {
+                tracing::warn!(%address, %wanted, "this is the socket that was handed over; restart to listen where the configuration says");
+            }
             (adopt(listener)?, Origin::Own, Some(predecessor))
         }
         Some(Given::Socket(listener)) => (adopt(listener)?, Origin::Given, None),
@@ -365,8 +369,12 @@ async fn leave(
         }
     };
     tell(&mut end, &house).await;
-    // A delivery that is cut off is one that is repeated.
-    let _ = tokio::time::timeout(LAST_DELIVERIES, async { while background.join_next().await.is_some() {} }).await;
+    // A delivery that is cut off is one that is repeated, a write to a calendar one that is settled.
+    let last_work = async {
+        house.desk.drain().await;
+        while background.join_next().await.is_some() {}
+    };
+    let _ = tokio::time::timeout(LAST_WORK, last_work).await;
     background.shutdown().await;
     if let Err(error) = house.write_down().await {
         tracing::warn!(error = error.with_causes(), "the last exchanges with calendars were not written down");
