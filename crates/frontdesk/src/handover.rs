@@ -32,7 +32,7 @@ use crate::system;
 /// Tells a process that its standard input and output are not what they seem.
 const MARK: &str = "FRONTDESK_HANDOVER";
 /// While nobody is let in: from `prepared` to `serving`.
-const TAKE_OVER_WITHIN: Duration = Duration::from_secs(2);
+const TAKE_OVER_WITHIN: Duration = Duration::from_secs(5);
 /// How long a process that has ended is waited for, to say how.
 const END_WITHIN: Duration = Duration::from_secs(2);
 /// No word of this line is longer: windows of fifty thousand buckets fit.

@@ -29,7 +29,7 @@ use tower::ServiceExt as _;
 
 /// How long a connection may be silent before it is closed by a door that closes: whoever sends within this
 /// time is answered.
-const LINGER: Duration = Duration::from_secs(3);
+const LINGER: Duration = Duration::from_secs(5);
 /// How long running requests may take to finish.
 const DRAIN: Duration = Duration::from_secs(30);
 /// A connection on which nothing was ever asked is left after this.

@@ -125,8 +125,10 @@ impl Request {
         }
         head.push_str("\r\n");
 
-        stream.write_all(head.as_bytes()).await?;
-        Ok(stream.write_all(&self.body).await?)
+        // At once: of two small writes on a kept connection the second waits for the first one's acknowledgement.
+        let mut message = head.into_bytes();
+        message.extend_from_slice(&self.body);
+        Ok(stream.write_all(&message).await?)
     }
 }
 

@@ -428,28 +428,37 @@ async fn a_configuration_that_is_not_right_is_refused_whole() {
     assert!(running.first.try_wait().expect("a child").is_none(), "one process did all that");
 }
 
+/// An upgrade to that script fails for that reason, and the old process serves.
+async fn fails(place: &Place, running: &Running, script: &str, why: &str) {
+    let mark = running.mark();
+    place.put_script(script);
+    send_signal("USR2", running.serving());
+    running.hears(mark, &["the upgrade failed: this process goes on as before", why]).await;
+    assert_eq!(running.get("/livez").await.expect("an answer").status, 200, "{script}");
+}
+
 #[tokio::test]
 async fn a_new_binary_that_crashes_or_hangs_leaves_the_old_one_serving() {
     let place = Place::new(&with_booking(1000));
     let mut command = Command::new(place.binary());
-    command.args(["serve", "--config", "frontdesk.toml", "--ready-within", "1s"]);
+    command.args(["serve", "--config", "frontdesk.toml", "--ready-within", "500ms"]);
     place.prepared(&mut command);
-    let running = Running::start(&mut command).await;
-    let old = running.serving();
+    let hurried = Running::start(&mut command).await;
+    fails(&place, &hurried, "exec sleep 1000", "was not ready within 500ms").await;
+    drop(hurried);
+
+    place.put_binary();
+    let mut running = Running::start(&mut place.command()).await;
     for (script, why) in [
         ("exit 3", "exit status: 3"),
         ("kill -SEGV $$", "signal: 11"),
         ("echo hello; exec sleep 1000", "something else"),
-        ("exec sleep 1000", "was not ready within 1s"),
-        ("echo prepared; exec sleep 1000", "was not ready within 2s"),
         ("echo prepared; read state <&1; exit 4", "exit status: 4"),
+        ("echo prepared; exec sleep 1000", "was not ready within 5s"),
     ] {
-        let mark = running.mark();
-        place.put_script(script);
-        send_signal("USR2", old);
-        running.hears(mark, &["the upgrade failed: this process goes on as before", why]).await;
-        assert_eq!(running.get("/livez").await.expect("an answer").status, 200, "{script}");
+        fails(&place, &running, script, why).await;
     }
+    let old = running.serving();
     // The file is gone; then it is there, and its configuration is not right.
     std::fs::remove_file(place.binary()).expect("removed");
     let mark = running.mark();
@@ -463,10 +472,8 @@ async fn a_new_binary_that_crashes_or_hangs_leaves_the_old_one_serving() {
     assert_eq!(running.get("/livez").await.expect("an answer").status, 200);
     assert_eq!(running.processes(), [old]);
     place.configure(&with_booking(1000));
-    drop(running);
 
     // The same path, another file: the new one is what stands there now.
-    let mut running = Running::start(&mut place.command()).await;
     place.put_script(&format!("echo yes > new-one; exec {BINARY} \"$@\""));
     let new = running.upgrade().await;
     assert!(place.folder.path().join("new-one").exists());
@@ -566,13 +573,20 @@ async fn systemd_is_told_how_it_stands() {
     let place = Place::new(&with_booking(1000));
     let path = place.folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    // Read by a thread of its own: who tells systemd waits until it is heard.
+    let (tell, messages) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(length) = socket.recv(&mut bytes) {
+            if tell.send(String::from_utf8_lossy(&bytes[..length]).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
     let told = |wanted: &str| {
         let mut seen = Vec::new();
         loop {
-            let mut bytes = [0; 4096];
-            let length = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted} was not told ({error}): {seen:?}"));
-            let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            let text = messages.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{wanted} was not told: {seen:?}"));
             if text.lines().any(|line| line.starts_with(wanted)) {
                 return text;
             }
