@@ -32,10 +32,10 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast
     FRONTDESK_TEST_STORE=postgres cargo nextest run -p frontdesk --test it --locked --no-fail-fast \
-        -E 'not (test(kill::) or test(replicas::) or test(simulation::))'
+        -E 'not (test(kill::) or test(replicas::) or test(simulation::) or test(handover::))'
 else
     cargo test --workspace --locked --no-fail-fast
     FRONTDESK_TEST_STORE=postgres cargo test -p frontdesk --test it --locked --no-fail-fast -- \
-        --skip kill:: --skip replicas:: --skip simulation::
+        --skip kill:: --skip replicas:: --skip simulation:: --skip handover::
 fi
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items --quiet

@@ -3,7 +3,7 @@
 //! An account is an address and a key: tenants that share a key share its fate, and nobody else does.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use frontdesk_core::breaker::{Ending, Pass, Rules, State};
@@ -50,7 +50,7 @@ pub struct Guard {
     state: Arc<dyn SharedState>,
     switches: Arc<Switches>,
     clock: Arc<dyn Clock>,
-    rules: GuardRules,
+    rules: RwLock<GuardRules>,
     accounts: Mutex<HashMap<String, Seen>>,
 }
 
@@ -76,7 +76,16 @@ pub(crate) struct Ticket<'g> {
 impl Guard {
     /// Guards with `rules` over `state`.
     pub fn new(state: Arc<dyn SharedState>, switches: Arc<Switches>, clock: Arc<dyn Clock>, rules: GuardRules) -> Self {
-        Self { state, switches, clock, rules, accounts: Mutex::default() }
+        Self { state, switches, clock, rules: RwLock::new(rules), accounts: Mutex::default() }
+    }
+
+    /// Guards by other rules from now on.
+    pub fn set_rules(&self, rules: GuardRules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    fn rules(&self) -> GuardRules {
+        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks to send a request to `account` on behalf of `tenant`.
@@ -88,7 +97,7 @@ impl Guard {
             let refusal = match self.rest(account, now) {
                 Some(retry_after) => Some(CalendarError::Throttled { retry_after }),
                 None => {
-                    let (pass, state) = self.state.enter(account, &self.rules.breaker).await;
+                    let (pass, state) = self.state.enter(account, &self.rules().breaker).await;
                     self.observe(account, state);
                     match pass {
                         Pass::Go { trial } => {
@@ -128,11 +137,12 @@ impl Guard {
         if mode == Mode::Off {
             return Ok(());
         }
-        let share = |percent: u32| (self.rules.budget * percent / 100).max(1);
+        let budget = self.rules().budget;
+        let share = |percent: u32| (budget * percent / 100).max(1);
         let limit = match urgency {
             Urgency::Browse => share(FOR_BROWSING),
             Urgency::Promise => share(FOR_PROMISES),
-            Urgency::Booking => self.rules.budget,
+            Urgency::Booking => budget,
         };
         let bucket = Bucket { key: format!("rate_limit:{account}:calcom"), limit, span: SPAN };
         let decision = self.state.admit(&[bucket], true).await;
@@ -144,7 +154,7 @@ impl Guard {
                 %tenant,
                 account,
                 used,
-                budget = self.rules.budget,
+                budget,
                 "the budget of a calendar account runs low: browsing is answered from memory"
             );
         }
@@ -219,9 +229,9 @@ impl Ticket<'_> {
             return;
         }
         let Self { guard, account, trial, .. } = self;
-        let is_slow = ending == Ending::Answered && guard.rules.slow_call.is_some_and(|limit| took >= limit);
+        let is_slow = ending == Ending::Answered && guard.rules().slow_call.is_some_and(|limit| took >= limit);
         let ending = if is_slow { Ending::Slow } else { ending };
-        let (before, after) = guard.state.exit(&account, &guard.rules.breaker, trial, ending).await;
+        let (before, after) = guard.state.exit(&account, &guard.rules().breaker, trial, ending).await;
         if before != after || after != State::Closed {
             guard.observe(&account, after);
         }

@@ -33,6 +33,7 @@ pub use direct::{DirectBooking, DirectOutcome};
 use jiff::Timestamp;
 pub use offers::Browsed;
 pub use settle::{Round, Torn};
+use tokio::sync::watch;
 
 use crate::booking::Appointment;
 use crate::call::{CallContext, Memory};
@@ -93,7 +94,11 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Desk {
     parts: Arc<Parts>,
+    gate: Arc<Gate>,
+    budgets: Budgets,
     claims: Arc<claims::InFlight>,
+    /// How much work runs that no connection can end.
+    at_work: watch::Sender<usize>,
 }
 
 /// A recognised request: whose it is, and which call it belongs to.
@@ -128,7 +133,34 @@ impl Session<'_> {
 impl Desk {
     /// Puts the desk together.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), claims: Arc::default() }
+        let (gate, budgets) = (Arc::clone(&parts.gate), parts.budgets);
+        Self { parts: Arc::new(parts), gate, budgets, claims: Arc::default(), at_work: watch::Sender::new(0) }
+    }
+
+    /// The same desk for requests that come from now on, with another gate and other budgets. What is being
+    /// done is known to both, so that a repeat finds its first answer.
+    #[must_use]
+    pub fn renewed(&self, gate: Arc<Gate>, budgets: Budgets) -> Self {
+        Self { gate, budgets, ..self.clone() }
+    }
+
+    /// Waits until everything has ended that goes on although nobody waits for it.
+    pub async fn drain(&self) {
+        // The sender is alive in this very desk: waiting cannot fail.
+        let _ = self.at_work.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Runs work that must not end with the connection that asked for it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the desk detaches work; each task ends by its own deadline"
+    )]
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let ends = AtWork::on(self.at_work.clone());
+        tokio::spawn(meter::carried(async move {
+            work.await;
+            drop(ends);
+        }));
     }
 
     /// The time, as the desk sees it.
@@ -147,10 +179,10 @@ impl Desk {
         let claim = self.claims.claim(&visit, &command, &fingerprint, self.now());
         let asker = Asker::Voice { tenant: &visit.tenant, call: visit.call.id.as_ref() };
         let mut running = match claim {
-            claims::Claim::First(ticket) => match self.parts.gate.admit(asker, command.class()).await {
+            claims::Claim::First(ticket) => match self.gate.admit(asker, command.class()).await {
                 Ok(admission) => {
                     let (desk, visit, running) = (self.clone(), visit.clone(), ticket.follow());
-                    spawn(async move {
+                    self.spawn(async move {
                         let outcome = desk.act(&visit, command, &fingerprint, admission).await;
                         ticket.done(outcome, desk.now());
                     });
@@ -166,7 +198,7 @@ impl Desk {
                 }
             },
             claims::Claim::Repeat(running) => {
-                self.parts.gate.show(asker, command.class()).await;
+                self.gate.show(asker, command.class()).await;
                 running
             }
         };
@@ -188,7 +220,7 @@ impl Desk {
             Ok(memory) => memory,
             Err(_) => return self.fault(visit, &Memory::default()).await,
         };
-        let deadline = Deadline::within(if command.writes() { self.parts.budgets.write } else { self.parts.budgets.check });
+        let deadline = Deadline::within(if command.writes() { self.budgets.write } else { self.budgets.check });
         let before = serde_json::to_string(&memory).unwrap_or_default();
         let mut session = Session { visit, memory, now, deadline, fingerprint };
         let outcome = match self.dispatch(&mut session, command).await {
@@ -282,8 +314,18 @@ impl Desk {
     }
 }
 
-/// Runs work that must not end with the connection that asked for it.
-#[expect(clippy::disallowed_methods, reason = "the one place where the desk detaches work; each task ends by its own deadline")]
-fn spawn(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(meter::carried(work));
+/// Counts a piece of detached work until it ends, however it ends.
+struct AtWork(watch::Sender<usize>);
+
+impl AtWork {
+    fn on(count: watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }

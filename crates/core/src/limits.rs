@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -210,7 +210,13 @@ pub struct Gate {
     state: Arc<dyn SharedState>,
     switches: Arc<Switches>,
     clock: Arc<dyn Clock>,
-    limits: RwLock<Limits>,
+    limits: Limits,
+    ledger: Arc<Ledger>,
+}
+
+/// Who was refused; it outlives a change of the limits.
+#[derive(Default)]
+struct Ledger {
     offenders: Mutex<HashMap<String, Refusals>>,
     refused: AtomicU64,
     abuses: AtomicU64,
@@ -225,25 +231,24 @@ struct Refusals {
 impl Gate {
     /// A gate over `state`.
     pub fn new(state: Arc<dyn SharedState>, switches: Arc<Switches>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self {
-            state,
-            switches,
-            clock,
-            limits: RwLock::new(limits),
-            offenders: Mutex::default(),
-            refused: AtomicU64::new(0),
-            abuses: AtomicU64::new(0),
-        }
+        Self { state, switches, clock, limits, ledger: Arc::default() }
     }
 
-    /// Takes up other limits; what was counted counts on.
-    pub fn set_limits(&self, limits: Limits) {
-        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    /// A gate with other limits over the same state; what was counted counts on.
+    #[must_use]
+    pub fn renewed(&self, limits: Limits) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            switches: Arc::clone(&self.switches),
+            clock: Arc::clone(&self.clock),
+            limits,
+            ledger: Arc::clone(&self.ledger),
+        }
     }
 
     /// The deployment's limits.
     pub fn limits(&self) -> Limits {
-        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+        self.limits
     }
 
     /// Admits one request, or says when it will be.
@@ -311,8 +316,8 @@ impl Gate {
 
     /// Remembers a refusal; true when it is the one that makes abuse of it.
     fn is_abuse(&self, key: &str, now: i64) -> bool {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        let mut offenders = self.offenders.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ledger.refused.fetch_add(1, Ordering::Relaxed);
+        let mut offenders = self.ledger.offenders.lock().unwrap_or_else(PoisonError::into_inner);
         if offenders.len() >= MOST_OFFENDERS && !offenders.contains_key(key) {
             offenders.retain(|_, refusals| refusals.last.back().is_some_and(|at| now - at < ABUSE_WITHIN));
             if offenders.len() >= MOST_OFFENDERS {
@@ -330,7 +335,7 @@ impl Gate {
         let abuse = refusals.is_abuse(now);
         if abuse && refusals.told_at.is_none_or(|told| now - told >= ABUSE_WITHIN) {
             refusals.told_at = Some(now);
-            self.abuses.fetch_add(1, Ordering::Relaxed);
+            self.ledger.abuses.fetch_add(1, Ordering::Relaxed);
             return true;
         }
         false
@@ -339,7 +344,7 @@ impl Gate {
     /// Who was refused within the hour.
     pub fn offenders(&self) -> Vec<Offender> {
         let now = self.clock.now().as_microsecond();
-        let offenders = self.offenders.lock().unwrap_or_else(PoisonError::into_inner);
+        let offenders = self.ledger.offenders.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rows: Vec<Offender> = offenders
             .iter()
             .map(|(key, refusals)| Offender {
@@ -355,7 +360,7 @@ impl Gate {
 
     /// How many requests found no room so far, watched ones included, and how often that became abuse.
     pub fn refusals(&self) -> (u64, u64) {
-        (self.refused.load(Ordering::Relaxed), self.abuses.load(Ordering::Relaxed))
+        (self.ledger.refused.load(Ordering::Relaxed), self.ledger.abuses.load(Ordering::Relaxed))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod memory;
 
-pub use memory::{KeptWindow, MemoryState, fullest};
+pub use memory::{HandedState, KeptWindow, MemoryState, fullest};
 
 use async_trait::async_trait;
 

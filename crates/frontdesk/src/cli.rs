@@ -12,15 +12,16 @@ mod privacy;
 mod serve;
 mod tenant;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::deployment::{DEFAULT_FILE, DeploymentConfig};
 use crate::config::problems::Problems;
-use crate::system;
+use crate::handover::Inheritance;
 use crate::wiring::WiringError;
+use crate::{system, systemd};
 
 /// Between voice agents and the calendar.
 #[derive(Debug, Parser)]
@@ -93,17 +94,43 @@ pub(crate) struct Context {
     pub(crate) config: Option<PathBuf>,
     pub(crate) json: bool,
     pub(crate) out: out::Out,
+    /// What `serve` found when it was started, if anything.
+    pub(crate) given: Option<Given>,
+}
+
+/// A socket that somebody else opened.
+pub(crate) enum Given {
+    /// The gateway that this one replaces.
+    Inheritance(Inheritance),
+    /// systemd.
+    Socket(std::net::TcpListener),
+}
+
+impl Given {
+    /// Has to be asked before there is a second thread.
+    fn take() -> Result<Option<Self>, String> {
+        let inheritance = Inheritance::take().map_err(|error| format!("the gateway to be replaced left no socket: {error}"))?;
+        match inheritance {
+            Some(inheritance) => Ok(Some(Self::Inheritance(inheritance))),
+            None => Ok(systemd::socket()?.map(Self::Socket)),
+        }
+    }
 }
 
 impl Context {
     /// The configuration: the file named, else the default file if it is there, else the defaults.
     pub(crate) fn load(&self) -> Result<DeploymentConfig, Problems> {
-        match &self.config {
-            Some(file) => DeploymentConfig::load(Some(file)),
-            None => {
-                let default = PathBuf::from(DEFAULT_FILE);
-                DeploymentConfig::load(default.exists().then_some(default.as_path()))
-            }
+        load_with_revision(self.config.as_deref()).map(|(config, _)| config)
+    }
+}
+
+/// The same, with its revision.
+fn load_with_revision(file: Option<&Path>) -> Result<(DeploymentConfig, String), Problems> {
+    match file {
+        Some(file) => DeploymentConfig::load_with_revision(Some(file)),
+        None => {
+            let default = PathBuf::from(DEFAULT_FILE);
+            DeploymentConfig::load_with_revision(default.exists().then_some(default.as_path()))
         }
     }
 }
@@ -167,7 +194,18 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 pub fn run() -> ExitCode {
     let Cli { config, json, command } = Cli::parse();
     crate::telemetry::start();
-    let mut context = Context { config, json, out: out::Out::new() };
+    let given = match command {
+        Command::Serve(_) => Given::take(),
+        _ => Ok(None),
+    };
+    let given = match given {
+        Ok(given) => given,
+        Err(why) => {
+            tracing::error!("{why}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut context = Context { config, json, out: out::Out::new(), given };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

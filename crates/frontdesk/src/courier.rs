@@ -70,7 +70,7 @@ pub(crate) struct Parts {
 /// Delivers.
 pub(crate) struct Courier {
     parts: Parts,
-    running: Mutex<HashMap<(TenantId, Channel), usize>>,
+    running: Arc<Mutex<HashMap<(TenantId, Channel), usize>>>,
 }
 
 /// A place among the running deliveries, given back when it ends however it ends.
@@ -93,7 +93,28 @@ impl Drop for Place<'_> {
 
 impl Courier {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, running: Mutex::default() }
+        Self { parts, running: Arc::default() }
+    }
+
+    /// The same courier for what is delivered from now on, by other ways.
+    pub(crate) fn renewed(&self, webhook: Webhook, mail: Option<Mail>) -> Self {
+        let Parts { outbox, diary, callbacks, directory, clock, dice, webhook: _, mail: _ } = &self.parts;
+        let parts = Parts {
+            outbox: Arc::clone(outbox),
+            diary: Arc::clone(diary),
+            callbacks: Arc::clone(callbacks),
+            directory: Arc::clone(directory),
+            clock: Arc::clone(clock),
+            dice: Arc::clone(dice),
+            webhook,
+            mail,
+        };
+        Self { parts, running: Arc::clone(&self.running) }
+    }
+
+    /// How it posts to software.
+    pub(crate) fn webhook(&self) -> Webhook {
+        self.parts.webhook.clone()
     }
 
     /// One round, waiting for all of it; returns how many rows were worked on.

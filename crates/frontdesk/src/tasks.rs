@@ -13,9 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::courier::Courier;
 use crate::operations::{PROCESS, SNAPSHOT, describe, describe_process};
-use crate::wiring::House;
+use crate::wiring::{Arrangement, Current, House};
 
 /// A change by another process is taken up within this.
 const REFRESH_EVERY: Duration = Duration::from_millis(250);
@@ -49,9 +48,9 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     // The first booking does not wait for them.
     tasks.spawn_blocking(frontdesk_core::call::load_numbering_plans);
-    let (desk, store) = (house.desk.clone(), house.store.clone());
+    let (arrangement, store) = (Arc::clone(&house.arrangement), house.store.clone());
     tasks.spawn(every(CLOSE_EVERY, stop.clone(), move || {
-        let (store, desk) = (store.clone(), desk.clone());
+        let (store, desk) = (store.clone(), arrangement.now().desk.clone());
         async move {
             match close_abandoned(&store, &desk).await {
                 Ok(0) => {}
@@ -80,9 +79,10 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
             }
         }
     }));
-    let (desk, store, retention) = (house.desk.clone(), house.store.clone(), house.retention);
+    let (arrangement, store) = (Arc::clone(&house.arrangement), house.store.clone());
     tasks.spawn(every(FORGET_EVERY, stop.clone(), move || {
-        let (store, now) = (store.clone(), desk.now());
+        let (store, arrangement) = (store.clone(), arrangement.now());
+        let (retention, now) = (arrangement.retention, arrangement.desk.now());
         let delivered_before = now - DELIVERIES_KEPT;
         async move {
             if let Err(error) = store.forget_old(&retention, now).await {
@@ -107,11 +107,11 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
             }
         }
     }));
-    tasks.spawn(deliver(Arc::clone(&house.courier), stop.clone()));
+    tasks.spawn(deliver(Arc::clone(&house.arrangement), stop.clone()));
     tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), describer(house)));
-    let desk = house.desk.clone();
+    let arrangement = Arc::clone(&house.arrangement);
     tasks.spawn(every(SETTLE_EVERY, stop, move || {
-        let desk = desk.clone();
+        let desk = arrangement.now().desk.clone();
         async move {
             match desk.settle_due().await {
                 Ok(round) => {
@@ -166,7 +166,7 @@ pub(crate) fn tell(round: &Round) {
 /// Works on the outbox, every second and whenever a delivery has ended: what it made room for, or what
 /// waited behind it, comes at once. A receiver that is slow is waited for by nobody else. When the gateway
 /// stops, what runs may end; what does not comes up again when its lease is over.
-async fn deliver(courier: Arc<Courier>, mut stop: watch::Receiver<bool>) {
+async fn deliver(arrangement: Arc<Current<Arrangement>>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     let mut ticks = interval(DELIVER_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -177,6 +177,7 @@ async fn deliver(courier: Arc<Courier>, mut stop: watch::Receiver<bool>) {
             () = async { let _ = stop.wait_for(|stop| *stop).await; } => break,
         }
         while running.try_join_next().is_some() {}
+        let courier = Arc::clone(&arrangement.now().courier);
         match courier.take().await {
             Ok(taken) => {
                 for row in taken {
@@ -192,14 +193,14 @@ async fn deliver(courier: Arc<Courier>, mut stop: watch::Receiver<bool>) {
 
 /// Tells the store how this gateway stands, where that changed or has not been said for a while.
 fn describer(house: &House) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send + use<> {
-    let (store, state, gate) = (house.store.clone(), Arc::clone(&house.state.shared), Arc::clone(&house.gate));
-    let (rules, replica, desk) = (house.rules, house.replica.clone(), house.desk.clone());
+    let (store, state, replica) = (house.store.clone(), Arc::clone(&house.state.shared), house.replica.clone());
+    let arrangement = Arc::clone(&house.arrangement);
     let told = Arc::new(tokio::sync::Mutex::new((String::new(), 0u32)));
     move || {
-        let (store, state, gate, replica) = (store.clone(), Arc::clone(&state), Arc::clone(&gate), replica.clone());
-        let (desk, told) = (desk.clone(), Arc::clone(&told));
+        let (store, state, replica) = (store.clone(), Arc::clone(&state), replica.clone());
+        let (arrangement, told) = (arrangement.now(), Arc::clone(&told));
         Box::pin(async move {
-            let body = describe(&*state, &gate, &rules).await.to_string();
+            let body = describe(&*state, &arrangement.gate, &arrangement.rules).await.to_string();
             let mut told = told.lock().await;
             let (last, rounds) = &mut *told;
             *rounds += 1;
@@ -207,8 +208,8 @@ fn describer(house: &House) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Outp
                 return;
             }
             let shown = async {
-                store.show(&replica, SNAPSHOT, &body, desk.now()).await?;
-                store.show(&replica, PROCESS, &describe_process().to_string(), desk.now()).await
+                store.show(&replica, SNAPSHOT, &body, arrangement.desk.now()).await?;
+                store.show(&replica, PROCESS, &describe_process().to_string(), arrangement.desk.now()).await
             };
             match shown.await {
                 Ok(()) => (*last, *rounds) = (body, 0),

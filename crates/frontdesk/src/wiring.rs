@@ -1,6 +1,6 @@
 //! Configuration to a running house; the only file that names every concrete part.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use frontdesk_calendar::{Guard, GuardRules, Reach};
 use frontdesk_core::account::Accounts;
@@ -30,6 +30,7 @@ use crate::house::HouseHealth;
 use crate::journal::StoredJournal;
 use crate::news::News;
 use crate::operations::HouseOperations;
+use crate::standing::Standing;
 use crate::system::{self, SystemClock, SystemDice};
 use crate::tasks;
 use crate::telemetry;
@@ -98,14 +99,43 @@ pub struct House {
     pub state: State,
     /// How the protections stand.
     pub switches: Arc<Switches>,
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) courier: Arc<Courier>,
+    pub(crate) arrangement: Arc<Current<Arrangement>>,
     pub(crate) catch_up: Arc<CatchUp>,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) journal: Arc<StoredJournal>,
-    pub(crate) rules: Rules,
     pub(crate) news: Arc<News>,
     pub(crate) replica: String,
+    pub(crate) standing: Arc<Standing>,
+    pub(crate) clock: Arc<dyn Clock>,
+    config: Arc<Current<DeploymentConfig>>,
+    /// What stood behind the keys that only a start takes up.
+    fixed: Vec<(&'static str, Option<Secret>)>,
+}
+
+/// What works in the background, as the configuration in force wants it.
+pub(crate) struct Arrangement {
+    pub(crate) desk: Desk,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) courier: Arc<Courier>,
+    pub(crate) rules: Rules,
     pub(crate) retention: Retention,
+}
+
+/// Something that is replaced as a whole.
+pub(crate) struct Current<T>(RwLock<Arc<T>>);
+
+impl<T> Current<T> {
+    pub(crate) fn new(first: T) -> Self {
+        Self(RwLock::new(Arc::new(first)))
+    }
+
+    pub(crate) fn now(&self) -> Arc<T> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, next: T) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+    }
 }
 
 /// What is shared and fast.
@@ -138,14 +168,7 @@ pub fn open_state(config: &DeploymentConfig, world: &World) -> Result<State, Wir
 fn needed(source: &SecretSource, key: &str, expected: &str) -> Result<Secret, WiringError> {
     match source.resolve(key, &system::env, &system::read)? {
         Resolved::Value(secret) => Ok(secret),
-        Resolved::Unset { warning } => Err(Problem {
-            file: "frontdesk.toml".to_owned(),
-            line: None,
-            path: key.to_owned(),
-            found: warning,
-            expected: expected.to_owned(),
-        }
-        .into()),
+        Resolved::Unset { warning } => Err(problem(key, warning, expected).into()),
     }
 }
 
@@ -162,7 +185,7 @@ impl House {
 
     /// Lets go now of what is kept for a time only; returns how many rows were touched.
     pub async fn forget(&self) -> Result<u64, StoreError> {
-        self.store.forget_old(&self.retention, self.desk.now()).await
+        self.store.forget_old(&self.arrangement.now().retention, self.desk.now()).await
     }
 
     /// Closes now the calls that nobody ended; returns how many.
@@ -184,12 +207,110 @@ impl House {
 
     /// Works on the outbox now, one round; returns how many rows were worked on.
     pub async fn deliver(&self) -> Result<usize, StoreError> {
-        self.courier.round().await
+        self.arrangement.now().courier.round().await
+    }
+
+    /// Gets another configuration ready, or says everything that is wrong with it. Nothing changes yet.
+    pub fn prepare(&self, config: &DeploymentConfig) -> Result<Next, Problems> {
+        let (before, in_force) = (self.arrangement.now(), self.config.now());
+        let text_changed = in_force.needs_restart(config);
+        let mut problems: Vec<Problem> = text_changed.iter().copied().map(fixed).collect();
+        match secrets_of_the_start(config) {
+            // A key whose text changed is told already.
+            Ok(now) => problems.extend(
+                now.iter()
+                    .filter(|it| !self.fixed.contains(it) && !text_changed.iter().any(|told| it.0.starts_with(told)))
+                    .map(|(key, _)| fixed(key)),
+            ),
+            Err(problem) => problems.push(problem),
+        }
+        let admin_keys = admin_keys(config).map_err(|problem| problems.push(problem)).unwrap_or_default();
+        let mail = open_mail(config).map_err(|problem| problems.push(problem)).unwrap_or_default();
+        let webhook = match config.private_targets == in_force.private_targets {
+            true => before.courier.webhook(),
+            false => {
+                open_webhook(config, &self.store).map_err(|error| problem("outbox", error.to_string(), "a client of webhooks"))?
+            }
+        };
+        Problems::from(problems).into_result(())?;
+
+        let gate = Arc::new(before.gate.renewed(config.live.rate_limit.limits()));
+        let desk = self.desk.renewed(Arc::clone(&gate), budgets(config));
+        let operations = Arc::new(HouseOperations {
+            store: self.store.clone(),
+            state: Arc::clone(&self.state.shared),
+            clock: Arc::clone(&self.clock),
+            rules: config.live.circuit_breaker.rules(),
+        });
+        let edge = self.edge.renewed(|parts| {
+            parts.desk = desk.clone();
+            parts.gate = Arc::clone(&gate);
+            parts.operations = operations;
+            parts.settings = settings(config, admin_keys);
+        });
+        let arrangement = Arrangement {
+            desk,
+            gate,
+            courier: Arc::new(before.courier.renewed(webhook, mail)),
+            rules: config.live.circuit_breaker.rules(),
+            retention: retention(config),
+        };
+        Ok(Next { changes: in_force.changes(config), config: config.clone(), edge, arrangement })
+    }
+
+    /// Takes up what was got ready; nothing here can fail or wait. Requests that run keep the desk, the gate and
+    /// the edge that they began with.
+    pub fn take_up(&mut self, next: Next) {
+        let Next { config, edge, arrangement, changes: _ } = next;
+        self.guard.set_rules(guard_rules(&config));
+        self.switches.configure(config.live.protections.modes());
+        (self.edge, self.desk) = (edge, arrangement.desk.clone());
+        self.arrangement.replace(arrangement);
+        self.config.replace(config);
     }
 }
 
+/// A configuration that is ready to be taken up.
+pub struct Next {
+    config: DeploymentConfig,
+    /// What answers by it.
+    pub edge: Edge,
+    arrangement: Arrangement,
+    /// The sections in which it differs from the one in force.
+    pub changes: Vec<&'static str>,
+}
+
+/// A key that a running gateway cannot take up.
+fn fixed(key: &'static str) -> Problem {
+    let advice = match key {
+        "server.listen" => "the one that the gateway runs with; restart it to listen elsewhere",
+        _ => "the one that the gateway runs with; restart or upgrade it (SIGUSR2) to take another one up",
+    };
+    problem(key, "another value".to_owned(), advice)
+}
+
+fn problem(key: &str, found: String, expected: &str) -> Problem {
+    let file = "frontdesk.toml".to_owned();
+    Problem { file, line: None, path: key.to_owned(), found, expected: expected.to_owned() }
+}
+
+/// What stands behind the keys that only a start takes up: their text may stay while a file changes.
+fn secrets_of_the_start(config: &DeploymentConfig) -> Result<Vec<(&'static str, Option<Secret>)>, Problem> {
+    let mut sources = vec![("secrets.master_key", &config.master_key)];
+    if let StoreUrl::Postgres { url, migrate_url } = &config.store {
+        sources.push(("store.url", url));
+        sources.extend(migrate_url.as_ref().map(|url| ("store.migrate_url", url)));
+    }
+    if let StateUrl::Redis(url) = &config.state {
+        sources.push(("state.url", url));
+    }
+    let resolve =
+        |(key, source): (&'static str, &SecretSource)| Ok((key, source.resolve(key, &system::env, &system::read)?.into_value()));
+    sources.into_iter().map(resolve).collect()
+}
+
 /// What sends mail, if the configuration says how.
-fn open_mail(config: &DeploymentConfig) -> Result<Option<Mail>, WiringError> {
+fn open_mail(config: &DeploymentConfig) -> Result<Option<Mail>, Problem> {
     let Some(smtp) = &config.smtp else { return Ok(None) };
     let url = match smtp.url.resolve("smtp.url", &system::env, &system::read)? {
         Resolved::Value(url) => url,
@@ -198,14 +319,48 @@ fn open_mail(config: &DeploymentConfig) -> Result<Option<Mail>, WiringError> {
             return Ok(None);
         }
     };
-    let mail = Mail::open(&url, smtp.from.as_ref()).map_err(|error| Problem {
-        file: "frontdesk.toml".to_owned(),
-        line: None,
-        path: "smtp".to_owned(),
-        found: smtp.url.to_string(),
-        expected: error.to_string(),
-    })?;
-    Ok(Some(mail))
+    Mail::open(&url, smtp.from.as_ref()).map(Some).map_err(|error| problem("smtp", smtp.url.to_string(), &error.to_string()))
+}
+
+fn open_webhook(config: &DeploymentConfig, store: &Store) -> Result<Webhook, WiringError> {
+    let targets = Targets::new(&config.private_targets);
+    Webhook::open(store.clone(), targets).map_err(|error| WiringError::Webhook(error.to_string()))
+}
+
+/// The keys of administrators that are set.
+fn admin_keys(config: &DeploymentConfig) -> Result<Vec<AdminKey>, Problem> {
+    let mut keys = Vec::new();
+    for (name, source) in config.server.administrators() {
+        match source.resolve("server.admin_key", &system::env, &system::read)? {
+            Resolved::Value(key) => keys.push(AdminKey { name: name.to_owned(), key }),
+            Resolved::Unset { warning } => tracing::warn!(warning, "an admin key is not set"),
+        }
+    }
+    if keys.is_empty() {
+        tracing::warn!("no admin key is set: the admin surface is off");
+    }
+    Ok(keys)
+}
+
+fn settings(config: &DeploymentConfig, admin_keys: Vec<AdminKey>) -> Settings {
+    Settings {
+        public_url: config.server.public_url.clone(),
+        trusts: trusts(config),
+        slow_after: config.live.alerts.response_time,
+        admin_keys,
+        version: env!("CARGO_PKG_VERSION"),
+        build: option_env!("FRONTDESK_BUILD").unwrap_or("unknown"),
+    }
+}
+
+fn guard_rules(config: &DeploymentConfig) -> GuardRules {
+    let breaker = &config.live.circuit_breaker;
+    GuardRules { breaker: breaker.rules(), slow_call: breaker.slow_call, budget: config.live.rate_limit.calendar }
+}
+
+fn budgets(config: &DeploymentConfig) -> Budgets {
+    let deadlines = &config.live.deadlines;
+    Budgets { inbound: deadlines.inbound, check: deadlines.check, write: deadlines.write }
 }
 
 /// Where the store is that the configuration names.
@@ -267,14 +422,13 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
     let switches = Arc::new(Switches::new(config.live.protections.modes()));
     let redactor = Arc::new(Redactor::new(&store.derived_key("pseudonyms in logs").map_err(store_error_of(config))?));
     telemetry::follow(Arc::clone(&redactor), Arc::clone(&world.clock), Arc::clone(&switches));
-    let breaker = &config.live.circuit_breaker;
-    let rules = GuardRules { breaker: breaker.rules(), slow_call: breaker.slow_call, budget: config.live.rate_limit.calendar };
-    let guard = Guard::new(Arc::clone(&state.shared), Arc::clone(&switches), Arc::clone(&world.clock), rules);
+    let (shared_state, rules) = (Arc::clone(&state.shared), guard_rules(config));
+    let guard = Arc::new(Guard::new(shared_state, Arc::clone(&switches), Arc::clone(&world.clock), rules));
     let journal = Arc::new(StoredJournal::new(store.clone(), Arc::clone(&redactor)));
     let calendars = frontdesk_calendar::open(
         Arc::clone(&world.clock),
         Arc::clone(&switches),
-        Arc::new(guard),
+        Arc::clone(&guard),
         journal.clone(),
         reach(config),
     )
@@ -298,7 +452,6 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         config.live.rate_limit.limits(),
     ));
     let rules = config.live.circuit_breaker.rules();
-    let deadlines = &config.live.deadlines;
     let accounts: Arc<dyn Accounts> = calendars.clone();
     let calendar: Arc<dyn Calendar> = calendars;
     let shared = Arc::new(Metered::new(store.clone()));
@@ -312,7 +465,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         directory: tenants.clone(),
         gate: Arc::clone(&gate),
         switches: Arc::clone(&switches),
-        budgets: Budgets { inbound: deadlines.inbound, check: deadlines.check, write: deadlines.write },
+        budgets: budgets(config),
     });
     let mail = open_mail(config)?;
     if mail.is_none() {
@@ -320,7 +473,6 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
             tracing::warn!(tenant = tenant.slug.as_str(), "{}", courier::WITHOUT_MAIL);
         }
     }
-    let targets = Targets::new(&config.private_targets);
     let courier = Arc::new(Courier::new(courier::Parts {
         outbox: Arc::new(store.clone()),
         diary: Arc::new(store.clone()),
@@ -328,7 +480,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         directory: tenants.clone(),
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
-        webhook: Webhook::open(store.clone(), targets).map_err(|error| WiringError::Webhook(error.to_string()))?,
+        webhook: open_webhook(config, &store)?,
         mail,
     }));
     let catch_up = Arc::new(CatchUp {
@@ -339,16 +491,9 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         dice: Arc::clone(&world.dice),
         every: config.calendar.poll_every,
     });
-    let mut admin_keys = Vec::new();
-    for (name, source) in config.server.administrators() {
-        match source.resolve("server.admin_key", &system::env, &system::read)? {
-            Resolved::Value(key) => admin_keys.push(AdminKey { name: name.to_owned(), key }),
-            Resolved::Unset { warning } => tracing::warn!(warning, "an admin key is not set"),
-        }
-    }
-    if admin_keys.is_empty() {
-        tracing::warn!("no admin key is set: the admin surface is off");
-    }
+    let settings = settings(config, admin_keys(config)?);
+    let standing = Arc::new(Standing::default());
+    let in_force = Arc::new(Current::new(config.clone()));
     let edge = Edge::new(EdgeParts {
         desk: desk.clone(),
         recognition: tenants.clone(),
@@ -358,12 +503,13 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         claims: shared,
         outbox: Arc::new(store.clone()),
         health: Arc::new(HouseHealth {
-            config: config.clone(),
+            config: Arc::clone(&in_force),
             place: place_of_store(config)?,
             store: store.clone(),
             state: Arc::clone(&state.shared),
             accounts,
             tenants: tenants.clone(),
+            standing: Arc::clone(&standing),
             clock: Arc::clone(&world.clock),
             last: Mutex::default(),
             lately: Arc::default(),
@@ -379,30 +525,26 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         switches: Arc::clone(&switches),
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
-        settings: Settings {
-            public_url: config.server.public_url.clone(),
-            trusts: trusts(config),
-            slow_after: config.live.alerts.response_time,
-            admin_keys,
-            version: env!("CARGO_PKG_VERSION"),
-            build: option_env!("FRONTDESK_BUILD").unwrap_or("unknown"),
-        },
+        settings,
     });
     let replica = random_text(&*world.dice);
+    let arrangement = Arrangement { desk: desk.clone(), gate, courier, rules, retention: retention(config) };
     Ok(House {
         store,
         desk,
         edge,
         state,
         switches,
-        gate,
-        courier,
+        arrangement: Arc::new(Current::new(arrangement)),
         catch_up,
+        guard,
         journal,
-        rules,
         news: Arc::new(news),
         replica,
-        retention: retention(config),
+        standing,
+        clock: Arc::clone(&world.clock),
+        config: in_force,
+        fixed: secrets_of_the_start(config)?,
     })
 }
 

@@ -97,6 +97,17 @@ pub trait Recognition: Send + Sync {
     async fn key_owner(&self, key: &str) -> Result<Option<KeyOwner>, StoreError>;
 }
 
+/// The configuration that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// Which one: the beginning of the file's SHA-256.
+    pub revision: String,
+    /// Since when.
+    pub loaded_at: Timestamp,
+    /// When one was refused last, and why.
+    pub refused: Option<(Timestamp, String)>,
+}
+
 /// Something an operator did, for the list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
@@ -160,6 +171,7 @@ pub trait Operations: Send + Sync {
 }
 
 /// The parts.
+#[derive(Clone)]
 pub struct EdgeParts {
     /// The use cases.
     pub desk: Desk,
@@ -199,14 +211,23 @@ pub struct Edge(Arc<Inner>);
 
 struct Inner {
     parts: EdgeParts,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl Edge {
     /// Puts it together.
     pub fn new(parts: EdgeParts) -> Self {
-        let metrics = Metrics::new(&parts);
+        let metrics = Arc::new(Metrics::new(&parts));
         Self(Arc::new(Inner { parts, metrics }))
+    }
+
+    /// The edge for requests that come from now on, with what `change` makes of the parts; what was counted
+    /// counts on.
+    #[must_use]
+    pub fn renewed(&self, change: impl FnOnce(&mut EdgeParts)) -> Self {
+        let mut parts = self.0.parts.clone();
+        change(&mut parts);
+        Self(Arc::new(Inner { parts, metrics: Arc::clone(&self.0.metrics) }))
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::admin::administrator;
-use crate::edge::Edge;
+use crate::edge::{Edge, InForce};
 use crate::problem::Problem;
 
 /// How bad a finding is.
@@ -48,6 +48,8 @@ pub struct Finding {
 pub struct HealthReport {
     /// In the order of the checks.
     pub findings: Vec<Finding>,
+    /// The configuration; `None` where none was read.
+    pub configuration: Option<InForce>,
 }
 
 /// Which checks are made; both empty is all of them.
@@ -209,7 +211,7 @@ async fn detailed(State(edge): State<Edge>, headers: HeaderMap, Query(chosen): Q
 
 /// The accounts that appointments are kept in.
 async fn calcom(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Problem> {
-    examined(&edge, &headers, &Pick { only: vec!["calendars".to_owned()], skip: Vec::new() }).await
+    examined(&edge, &headers, &Pick { only: ["calendars", "calendar_polls"].map(str::to_owned).to_vec(), skip: Vec::new() }).await
 }
 
 async fn examined(edge: &Edge, headers: &HeaderMap, pick: &Pick) -> Result<Response, Problem> {
@@ -239,6 +241,9 @@ fn told(edge: &Edge, report: &HealthReport, began: jiff::Timestamp) -> Response 
     answer.insert("healthy".to_owned(), json!(report.severity() != Severity::Fail));
     answer.insert("response_time_ms".to_owned(), json!((edge.clock.now() - began).as_millis() as i64));
     answer.extend(report.to_json());
+    if let Some(in_force) = &report.configuration {
+        answer.insert("configuration".to_owned(), configuration(in_force));
+    }
     (status(report.severity()), Json(answer)).into_response()
 }
 
@@ -249,6 +254,12 @@ fn basics(edge: &Edge, report: &HealthReport) -> Map<String, Value> {
     answer.insert("build".to_owned(), json!(edge.settings.build));
     answer.insert("timestamp".to_owned(), json!(edge.clock.now().to_string()));
     answer
+}
+
+fn configuration(in_force: &InForce) -> Value {
+    let InForce { revision, loaded_at, refused } = in_force;
+    let refused = refused.as_ref().map(|(at, why)| json!({ "at": at.to_string(), "why": why }));
+    json!({ "revision": revision, "loaded_at": loaded_at.to_string(), "last_refusal": refused })
 }
 
 fn status(severity: Severity) -> StatusCode {

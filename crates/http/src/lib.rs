@@ -24,7 +24,7 @@ mod retell;
 mod routes;
 
 pub use admin::{call_row, timeline};
-pub use edge::{AdminKey, Done, Edge, EdgeParts, KeyOwner, Operations, Recognition, Settings, Trusts};
+pub use edge::{AdminKey, Done, Edge, EdgeParts, InForce, KeyOwner, Operations, Recognition, Settings, Trusts};
 pub use health::{Finding, Health, HealthReport, Pick, Severity};
 pub use operations::outbox_row;
 pub use peer::Peer;

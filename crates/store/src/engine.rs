@@ -12,6 +12,7 @@ pub(crate) mod sqlite;
 mod tests;
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -198,23 +199,37 @@ pub(crate) struct Engine {
     writes: Arc<Queue>,
     /// What nobody waits for, in order.
     later: Arc<Queue>,
+    /// Whether another process works on the same file right now.
+    others: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Engine {
     /// One writer, which also writes what nobody waits for.
     pub(crate) fn of_file(peeks: sqlite::Peeks, reads: Arc<Queue>, writes: Arc<Queue>, threads: Vec<JoinHandle<()>>) -> Self {
-        Self { peeks: Some(peeks), reads, later: writes.clone(), writes, threads: Mutex::new(threads) }
+        Self {
+            peeks: Some(peeks),
+            reads,
+            later: writes.clone(),
+            writes,
+            others: AtomicBool::new(false),
+            threads: Mutex::new(threads),
+        }
     }
 
     /// Many writers, and one for what nobody waits for.
     pub(crate) fn of_server(reads: Arc<Queue>, writes: Arc<Queue>, later: Arc<Queue>, threads: Vec<JoinHandle<()>>) -> Self {
-        Self { peeks: None, reads, writes, later, threads: Mutex::new(threads) }
+        Self { peeks: None, reads, writes, later, others: AtomicBool::new(false), threads: Mutex::new(threads) }
     }
 
     /// Whether other processes read what this one writes: then what was acknowledged has to be there for them.
     pub(crate) fn is_shared(&self) -> bool {
-        self.peeks.is_none()
+        self.peeks.is_none() || self.others.load(Ordering::Acquire)
+    }
+
+    /// Says whether another process works on this database right now.
+    pub(crate) fn share(&self, others: bool) {
+        self.others.store(others, Ordering::Release);
     }
 
     /// Runs `work`, which reads a few rows by an index with one statement: where the database is a file of

@@ -71,6 +71,18 @@ impl Store {
         }
     }
 
+    /// From now on another process works on the same database: what is acknowledged is there for it, and what
+    /// was put off until now is written before this returns.
+    pub async fn share(&self) -> Result<(), StoreError> {
+        self.engine.share(true);
+        self.engine.settled().await
+    }
+
+    /// The other process has gone, or never came.
+    pub fn alone(&self) {
+        self.engine.share(false);
+    }
+
     /// Closes all connections; what was written stays, what was handed over is written.
     pub async fn close(&self) {
         self.engine.close().await;

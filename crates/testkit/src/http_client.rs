@@ -1,7 +1,7 @@
 //! The smallest HTTP/1.1 client that tells apart what tests must tell apart: refused, closed
 //! without an answer, too slow, answered.
 //!
-//! One connection per request, `http://` only, no redirects.
+//! One connection per request, or a [`Connection`] that is kept; `http://` only, no redirects, no second try.
 
 use std::fmt;
 use std::io;
@@ -22,6 +22,13 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: Bytes,
     timeout: Duration,
+}
+
+/// A connection that is kept as long as the other side lets it.
+#[derive(Debug)]
+pub struct Connection {
+    authority: String,
+    stream: Option<TcpStream>,
 }
 
 #[derive(Clone, Debug)]
@@ -94,13 +101,22 @@ impl Request {
     }
 
     async fn exchange(self) -> Result<Response, ClientError> {
-        let rest = self.url.strip_prefix("http://").ok_or(ClientError::Malformed("url"))?;
-        let split = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at(split);
-        let slash = if target.starts_with('/') { "" } else { "/" };
+        let (authority, _) = self.parts()?;
         let address = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+        let mut stream = TcpStream::connect(address).await?;
+        self.write(&mut stream, "Connection: close\r\n").await?;
+        Response::read(&mut stream, &self.method).await
+    }
 
-        let mut head = format!("{} {slash}{target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n", self.method);
+    fn parts(&self) -> Result<(&str, &str), ClientError> {
+        let rest = self.url.strip_prefix("http://").ok_or(ClientError::Malformed("url"))?;
+        Ok(rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())))
+    }
+
+    async fn write(&self, stream: &mut TcpStream, connection: &str) -> Result<(), ClientError> {
+        let (authority, target) = self.parts()?;
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        let mut head = format!("{} {slash}{target} HTTP/1.1\r\nHost: {authority}\r\n{connection}", self.method);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -109,10 +125,44 @@ impl Request {
         }
         head.push_str("\r\n");
 
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&self.body).await?;
-        Response::read(&mut stream, &self.method).await
+        // At once: of two small writes on a kept connection the second waits for the first one's acknowledgement.
+        let mut message = head.into_bytes();
+        message.extend_from_slice(&self.body);
+        Ok(stream.write_all(&message).await?)
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// To that host and port; opened with the first request.
+    pub fn to(authority: &str) -> Self {
+        Self { authority: authority.to_owned(), stream: None }
+    }
+
+    /// Whether the next request goes out on a connection that has carried one.
+    pub fn is_open(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Sends a request on the connection as it is, or on a new one where the last answer closed it. One that
+    /// was closed without saying so is an error.
+    pub async fn send(&mut self, request: Request) -> Result<Response, ClientError> {
+        let timeout = request.timeout;
+        tokio::time::timeout(timeout, self.exchange(request)).await.map_err(|_| ClientError::TimedOut)?
+    }
+
+    async fn exchange(&mut self, request: Request) -> Result<Response, ClientError> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => TcpStream::connect(&self.authority).await?,
+        };
+        request.write(&mut stream, "").await?;
+        let response = Response::read(&mut stream, &request.method).await?;
+        if !response.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+            self.stream = Some(stream);
+        }
+        Ok(response)
     }
 }
 

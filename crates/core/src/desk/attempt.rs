@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{Ended, Made};
 use super::pieces::Pieces;
-use super::{Desk, Visit, spawn};
+use super::{Desk, Visit};
 use crate::booking::{Appointment, AppointmentState, Intent, IntentKind, IntentState};
 use crate::deadline::Deadline;
 use crate::ids::{BookingId, IntentId};
@@ -63,7 +63,7 @@ impl Desk {
         let (tell, told) = oneshot::channel();
         let (desk, tenant, id) = (self.clone(), Arc::clone(&visit.tenant), intent.id.clone());
         let lease_until = intent.lease_until;
-        spawn(async move {
+        self.spawn(async move {
             let settled = desk.carry_out(&tenant, &id, lease_until, Turn::First).await;
             // Nobody listening is the normal case for a slow calendar.
             let _ = tell.send(settled);

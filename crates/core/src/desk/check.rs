@@ -336,7 +336,7 @@ impl Desk {
             to,
             hours: session.visit.hours,
             now: session.now,
-            deadline: session.deadline.at_most(self.parts.budgets.check),
+            deadline: session.deadline.at_most(self.budgets.check),
             max_age: promise_age(session.tenant()),
             browsing: false,
             exact: None,

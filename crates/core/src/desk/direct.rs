@@ -60,7 +60,7 @@ impl Desk {
         if let Some(denial) = self.rules(visit, &wish.service, wish.staff.as_ref(), wish.start) {
             return Ok(DirectOutcome::Denied(denial));
         }
-        let deadline = Deadline::within(self.parts.budgets.write);
+        let deadline = Deadline::within(self.budgets.write);
         let Some(hold) = self.direct_hold(visit, &wish.service, wish.staff.as_ref(), wish.start, None, deadline).await? else {
             return Ok(DirectOutcome::Taken);
         };
@@ -95,7 +95,7 @@ impl Desk {
             to: start + jiff::SignedDuration::from_mins(1),
             hours: visit.hours,
             now: self.now(),
-            deadline: deadline.at_most(self.parts.budgets.check),
+            deadline: deadline.at_most(self.budgets.check),
             max_age: promise_age(&visit.tenant),
             browsing: false,
             exact: Some(start),
@@ -145,7 +145,7 @@ impl Desk {
         if let Some(denial) = self.rules(visit, &service, staff.as_ref(), start) {
             return Ok(DirectOutcome::Denied(denial));
         }
-        let deadline = Deadline::within(self.parts.budgets.write);
+        let deadline = Deadline::within(self.budgets.write);
         let Some(hold) = self.direct_hold(visit, &service, staff.as_ref(), start, Some(&appointment), deadline).await? else {
             return Ok(DirectOutcome::Taken);
         };
@@ -181,7 +181,7 @@ impl Desk {
         if let Some(denial) = denial {
             return Ok(DirectOutcome::Denied(denial));
         }
-        let deadline = Deadline::within(self.parts.budgets.write);
+        let deadline = Deadline::within(self.budgets.write);
         let reason = reason.unwrap_or("Cancelled by the business");
         Ok(match self.give_up(visit, &appointment, reason, deadline).await? {
             Some(Settled::Done(gone)) => DirectOutcome::Done(gone),

@@ -200,7 +200,7 @@ impl Desk {
             to,
             hours,
             now,
-            deadline: Deadline::within(self.parts.budgets.check),
+            deadline: Deadline::within(self.budgets.check),
             max_age: BROWSE_AGE,
             browsing: true,
             exact: None,

@@ -107,7 +107,7 @@ impl Desk {
     /// A repeat of a request whose answer was "pending" hears how it is by now, waiting for its own
     /// budget if need be.
     pub(super) async fn truth_about(&self, visit: &Visit, shown: Shown, change: Change, promise: Option<Promise>) -> Outcome {
-        let deadline = Deadline::within(self.parts.budgets.write);
+        let deadline = Deadline::within(self.budgets.write);
         loop {
             match self.current(visit, &shown, change).await {
                 Ok(Some(outcome)) => return outcome,

@@ -1,6 +1,7 @@
 //! Windows and breakers of this process alone.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -20,6 +21,10 @@ pub struct MemoryState {
     clock: Arc<dyn Clock>,
     windows: Mutex<HashMap<String, Kept>>,
     breakers: Mutex<HashMap<String, Breaker>>,
+    /// Whether somebody was handed the windows and has to hear of what is admitted since.
+    is_handed: AtomicBool,
+    /// What was admitted since.
+    news: Mutex<Vec<KeptWindow>>,
 }
 
 #[derive(Default)]
@@ -39,18 +44,31 @@ pub struct KeptWindow {
     pub admitted: Vec<i64>,
 }
 
+/// All of it, on its way to a process that takes over while this one still answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedState {
+    /// What the windows count.
+    pub windows: Vec<KeptWindow>,
+    /// The breakers by account.
+    pub breakers: Vec<(String, Breaker)>,
+}
+
 // === impl MemoryState ===
 
 impl MemoryState {
     /// Empty, on that clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, windows: Mutex::default(), breakers: Mutex::default() }
+        let (is_handed, news) = (AtomicBool::new(false), Mutex::default());
+        Self { clock, windows: Mutex::default(), breakers: Mutex::default(), is_handed, news }
     }
 
     /// What counts now, to be handed to the next process.
     pub fn keep(&self) -> Vec<KeptWindow> {
+        self.keep_of(&mut self.windows())
+    }
+
+    fn keep_of(&self, windows: &mut HashMap<String, Kept>) -> Vec<KeptWindow> {
         let now = self.now();
-        let mut windows = self.windows();
         let kept = windows.iter_mut().filter_map(|(key, kept)| {
             kept.window.standing(1, kept.span, now);
             let admitted: Vec<i64> = kept.window.admissions().collect();
@@ -67,6 +85,36 @@ impl MemoryState {
             kept.span = span;
             kept.window.merge(admitted);
         }
+    }
+
+    /// All of it now, for the process that takes over; what is admitted from here on is in
+    /// [`Self::admitted_since`].
+    pub fn hand_over(&self) -> HandedState {
+        let breakers = self.breakers().iter().map(|(account, breaker)| (account.clone(), breaker.clone())).collect();
+        let mut windows = self.windows();
+        // INVARIANT: under the lock of the windows, so that an admission is in one of the two and not in both.
+        self.news().clear();
+        self.is_handed.store(true, Ordering::Relaxed);
+        HandedState { windows: self.keep_of(&mut windows), breakers }
+    }
+
+    /// Stands where the process before stood; what was known here is forgotten.
+    pub fn inherit(&self, handed: HandedState) {
+        self.windows().clear();
+        self.take_over(handed.windows);
+        *self.breakers() = handed.breakers.into_iter().collect();
+    }
+
+    /// What was admitted since it was handed over, or since this was asked last.
+    pub fn admitted_since(&self) -> Vec<KeptWindow> {
+        std::mem::take(&mut *self.news())
+    }
+
+    /// Nobody took over: what is admitted is told to nobody.
+    pub fn keep_on(&self) {
+        let _windows = self.windows();
+        self.is_handed.store(false, Ordering::Relaxed);
+        self.news().clear();
     }
 
     /// Counts what was admitted elsewhere, so that this process knows its own share.
@@ -99,6 +147,10 @@ impl MemoryState {
 
     fn windows(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn news(&self) -> MutexGuard<'_, Vec<KeptWindow>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn breakers(&self) -> MutexGuard<'_, HashMap<String, Breaker>> {
@@ -145,6 +197,9 @@ impl SharedState for MemoryState {
             for (bucket, standing) in buckets.iter().zip(&mut standings) {
                 let window = &mut kept(&mut windows, bucket, now).window;
                 window.admit(now);
+                if self.is_handed.load(Ordering::Relaxed) {
+                    self.news().push(KeptWindow { key: bucket.key.clone(), span: bucket.span, admitted: vec![now] });
+                }
                 // The wait stays that of this request: it was admitted.
                 standing.used += 1;
                 standing.resets_in = standing.resets_in.max(if standing.used == 1 { bucket.span } else { 0 });
@@ -226,4 +281,68 @@ pub fn fullest(mut rows: Vec<BucketRow>, most: usize) -> Vec<BucketRow> {
     rows.sort_by(|one, other| other.used.cmp(&one.used).then_with(|| one.key.cmp(&other.key)));
     rows.truncate(most);
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const MINUTE: i64 = 60_000_000;
+
+    fn state() -> MemoryState {
+        MemoryState::new(Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000).expect("in range"))))
+    }
+
+    fn bucket(limit: u32) -> Bucket {
+        Bucket { key: "rate_limit:salon:booking".to_owned(), limit, span: MINUTE }
+    }
+
+    async fn asks(state: &MemoryState, limit: u32) -> bool {
+        state.admit(&[bucket(limit)], true).await.admitted
+    }
+
+    #[tokio::test]
+    async fn the_next_process_counts_what_the_one_before_admitted_and_still_admits() {
+        let (old, new) = (state(), state());
+        assert!(asks(&old, 5).await && asks(&old, 5).await);
+        assert!(asks(&new, 5).await, "what it counted before does not count twice");
+        let handed = serde_json::to_string(&old.hand_over()).expect("JSON");
+        new.inherit(serde_json::from_str(&handed).expect("the same"));
+        assert_eq!(old.admitted_since(), []);
+        assert!(asks(&old, 5).await && asks(&new, 5).await);
+        new.take_over(old.admitted_since());
+        assert_eq!(old.admitted_since(), [], "told once");
+        assert_eq!(new.buckets(1).await, [BucketRow { key: bucket(5).key, used: 4 }]);
+        assert!(asks(&new, 5).await && !asks(&new, 5).await);
+    }
+
+    #[tokio::test]
+    async fn an_open_breaker_stays_open_in_the_next_process() {
+        let (old, new) = (state(), state());
+        let rules = Rules {
+            failure_threshold: 1,
+            recovery: MINUTE,
+            success_threshold: 1,
+            trials: 1,
+            trial_lease: MINUTE,
+            bad_percent: 0,
+        };
+        old.exit("account", &rules, false, Ending::Fault).await;
+        new.inherit(old.hand_over());
+        assert_eq!(new.enter("account", &rules).await.1, State::Open);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_goes_on_tells_nobody() {
+        let state = state();
+        state.hand_over();
+        assert!(asks(&state, 5).await);
+        state.keep_on();
+        assert!(asks(&state, 5).await);
+        assert_eq!(state.admitted_since(), []);
+        assert_eq!(state.buckets(1).await[0].used, 2);
+    }
 }

@@ -19,6 +19,7 @@ use super::{CommandError, Context};
 use crate::config::deployment::{DeploymentConfig, StoreUrl};
 use crate::config::secrets::SecretSource;
 use crate::config::tenant_file::TenantFile;
+use crate::serving::Origin;
 use crate::wiring::{World, build};
 
 /// A German salon and an English practice, on the built-in calendar.
@@ -82,7 +83,7 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
             }
         }
     }
-    let code = serve(house, listener, async {}).await?;
+    let code = serve(house, listener, Origin::Own, None, None).await?;
     if temporary {
         // Nobody needs a demo's data; failing to remove it harms nobody either.
         let _ = std::fs::remove_dir_all(&folder);

@@ -53,7 +53,7 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
         findings.retain(|it| it.check != Check::Config.name() || it.severity == Severity::Fail);
     }
     health::in_order(&mut findings);
-    let report = HealthReport { findings };
+    let report = HealthReport { findings, configuration: None };
     let severity = report.severity();
     if context.json {
         let mut answer = report.to_json();

@@ -174,12 +174,18 @@ impl Default for DeploymentConfig {
 impl DeploymentConfig {
     /// Reads the file. Without a name it is [`DEFAULT_FILE`], which may be absent; a named one may not.
     pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
+        Self::load_with_revision(path).map(|(config, _)| config)
+    }
+
+    /// The same, with the revision that operators know it by.
+    pub fn load_with_revision(path: Option<&Path>) -> Result<(Self, String), Problems> {
         let named = path.unwrap_or(Path::new(DEFAULT_FILE));
-        match std::fs::read_to_string(named) {
-            Ok(text) => Self::parse(&named.display().to_string(), &text),
-            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(unreadable(named, &error)),
-        }
+        let text = match std::fs::read_to_string(named) {
+            Ok(text) => text,
+            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(unreadable(named, &error)),
+        };
+        Ok((Self::parse(&named.display().to_string(), &text)?, revision(&text)))
     }
 
     /// Reads the text of a file; `file` is its name in messages.
@@ -204,23 +210,52 @@ impl DeploymentConfig {
         })
     }
 
-    /// The sections in which `other` differs that take effect at a restart only.
+    /// The keys in which `other` differs that a running gateway cannot take up.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let Self { server, store, state, master_key, live: _, smtp, private_targets, calendar, retention: _, health } = self;
-        [
-            ("server", *server == other.server),
+        let Self { server, store, state, master_key, live: _, smtp: _, private_targets: _, calendar, retention: _, health: _ } =
+            self;
+        let Server { listen, admin_key, admin_keys, public_url, trusted_proxies } = server;
+        different([
+            ("server.listen", *listen == other.server.listen),
+            ("server.admin_key", *admin_key == other.server.admin_key),
+            ("server.admin_keys", *admin_keys == other.server.admin_keys),
+            ("server.public_url", *public_url == other.server.public_url),
+            ("server.trusted_proxies", *trusted_proxies == other.server.trusted_proxies),
             ("store", *store == other.store),
-            ("state", *state == other.state),
-            ("secrets", *master_key == other.master_key),
+            ("state.url", *state == other.state),
+            ("secrets.master_key", *master_key == other.master_key),
+            ("calendar", *calendar == other.calendar),
+        ])
+    }
+
+    /// The sections in which `other` differs that a running gateway takes up.
+    pub fn changes(&self, other: &Self) -> Vec<&'static str> {
+        let Self { server: _, store: _, state: _, master_key: _, live, smtp, private_targets, calendar: _, retention, health } =
+            self;
+        let Live { protections, rate_limit, circuit_breaker, deadlines, alerts } = live;
+        different([
+            ("protections", *protections == other.live.protections),
+            ("rate_limit", *rate_limit == other.live.rate_limit),
+            ("circuit_breaker", *circuit_breaker == other.live.circuit_breaker),
+            ("deadlines", *deadlines == other.live.deadlines),
+            ("alerts", *alerts == other.live.alerts),
             ("smtp", *smtp == other.smtp),
             ("outbox", *private_targets == other.private_targets),
+            ("retention", *retention == other.retention),
             ("health", *health == other.health),
-            ("calendar", *calendar == other.calendar),
-        ]
-        .into_iter()
-        .filter_map(|(section, same)| (!same).then_some(section))
-        .collect()
+        ])
     }
+}
+
+/// The names of those that are not the same.
+fn different<const N: usize>(parts: [(&'static str, bool); N]) -> Vec<&'static str> {
+    parts.into_iter().filter_map(|(name, same)| (!same).then_some(name)).collect()
+}
+
+/// What a text is known by: the beginning of what `sha256sum` says of its file.
+pub(crate) fn revision(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Server {

@@ -28,6 +28,7 @@ const MOST_BYTES: usize = 64 * 1024;
 const USER_AGENT: &str = concat!("frontdesk/", env!("CARGO_PKG_VERSION"));
 
 /// Posts.
+#[derive(Clone)]
 pub(crate) struct Webhook {
     client: reqwest::Client,
     targets: Targets,

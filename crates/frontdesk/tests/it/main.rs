@@ -12,6 +12,7 @@ mod composite;
 mod crash;
 mod events;
 mod faults;
+mod handover;
 mod health;
 mod house;
 mod isolation;

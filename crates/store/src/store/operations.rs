@@ -154,6 +154,12 @@ impl Store {
             .await
     }
 
+    /// Writes down something that was done to this gateway.
+    pub async fn audited(&self, row: &AuditRow) -> Result<(), StoreError> {
+        let row = row.clone();
+        self.engine.write(Durability::Power, move |tx| audit(tx, &row)).await
+    }
+
     /// The newest of what operators did.
     pub async fn audit(&self, most: u32) -> Result<Vec<AuditRow>, StoreError> {
         self.engine

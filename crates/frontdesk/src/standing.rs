@@ -1,0 +1,79 @@
+//! How this process stands: which configuration is in force, and whether it is about to leave.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use frontdesk_http::{Finding, InForce};
+use jiff::Timestamp;
+
+/// What health is told of the process itself.
+#[derive(Default)]
+pub(crate) struct Standing(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    in_force: Option<InForce>,
+    /// Whether the last one that was read is the one in force.
+    refused: bool,
+    leaving: bool,
+}
+
+impl Standing {
+    /// A configuration was taken up.
+    pub(crate) fn loaded(&self, revision: String, now: Timestamp) {
+        let mut inner = self.inner();
+        let refused = inner.in_force.take().and_then(|before| before.refused);
+        inner.in_force = Some(InForce { revision, loaded_at: now, refused });
+        inner.refused = false;
+    }
+
+    /// One was refused; the one before stays in force.
+    pub(crate) fn refused(&self, why: String, now: Timestamp) {
+        let mut inner = self.inner();
+        if let Some(in_force) = &mut inner.in_force {
+            in_force.refused = Some((now, why));
+        }
+        inner.refused = true;
+    }
+
+    /// From now on nobody should be sent here.
+    pub(crate) fn leaving(&self) {
+        self.inner().leaving = true;
+    }
+
+    /// The configuration that is in force.
+    pub(crate) fn in_force(&self) -> Option<InForce> {
+        self.inner().in_force.clone()
+    }
+
+    /// The revision that is in force; empty where none was read.
+    pub(crate) fn revision(&self) -> String {
+        self.in_force().map(|it| it.revision).unwrap_or_default()
+    }
+
+    /// What health makes of it.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let inner = self.inner();
+        let mut findings = Vec::new();
+        if let Some(InForce { revision, loaded_at, refused }) = &inner.in_force {
+            let in_force = format!("revision {revision}, in force since {loaded_at}");
+            findings.push(match refused {
+                Some((at, why)) if inner.refused => Finding::warn(
+                    "configuration",
+                    format!("The configuration file that was read at {at} was refused."),
+                    format!("{why}; {in_force}"),
+                    "mend what it says and send SIGHUP again; until then the one before stays in force",
+                ),
+                _ => Finding::ok("configuration", format!("The configuration is {in_force}.")),
+            });
+        }
+        if inner.leaving {
+            let advice = "send nobody here: another gateway serves, or this one is started again";
+            findings.push(Finding::fail("process", "This gateway finishes what runs and stops.", "", advice));
+        }
+        findings
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
