@@ -1,5 +1,7 @@
 //! Configuration to a running house; the only file that names every concrete part.
 
+mod renewal;
+
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use frontdesk_calendar::{Guard, GuardRules, Reach};
@@ -35,6 +37,10 @@ use crate::system::{self, SystemClock, SystemDice};
 use crate::tasks;
 use crate::telemetry;
 use crate::tenants::Tenants;
+
+pub use self::renewal::Next;
+
+use self::renewal::secrets_of_the_start;
 
 /// Why a house could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +164,7 @@ pub fn open_state(config: &DeploymentConfig, world: &World) -> Result<State, Wir
             let url = needed(source, "state.url", "an address such as redis://127.0.0.1:6379")?;
             // TLS of the client needs to know whose cryptography it uses; a second start keeps the first.
             let _ = rustls::crypto::ring::default_provider().install_default();
-            let state = RedisState::open(url.expose(), RedisClock::Redis, Arc::clone(&world.clock))?;
+            let state = RedisState::open(url.expose(), RedisClock::Redis, Arc::clone(&world.clock), config.state_within)?;
             Ok(State { shared: Arc::new(state), own: None })
         }
     }
@@ -209,104 +215,11 @@ impl House {
     pub async fn deliver(&self) -> Result<usize, StoreError> {
         self.arrangement.now().courier.round().await
     }
-
-    /// Gets another configuration ready, or says everything that is wrong with it. Nothing changes yet.
-    pub fn prepare(&self, config: &DeploymentConfig) -> Result<Next, Problems> {
-        let (before, in_force) = (self.arrangement.now(), self.config.now());
-        let text_changed = in_force.needs_restart(config);
-        let mut problems: Vec<Problem> = text_changed.iter().copied().map(fixed).collect();
-        match secrets_of_the_start(config) {
-            // A key whose text changed is told already.
-            Ok(now) => problems.extend(
-                now.iter()
-                    .filter(|it| !self.fixed.contains(it) && !text_changed.iter().any(|told| it.0.starts_with(told)))
-                    .map(|(key, _)| fixed(key)),
-            ),
-            Err(problem) => problems.push(problem),
-        }
-        let admin_keys = admin_keys(config).map_err(|problem| problems.push(problem)).unwrap_or_default();
-        let mail = open_mail(config).map_err(|problem| problems.push(problem)).unwrap_or_default();
-        let webhook = match config.private_targets == in_force.private_targets {
-            true => before.courier.webhook(),
-            false => {
-                open_webhook(config, &self.store).map_err(|error| problem("outbox", error.to_string(), "a client of webhooks"))?
-            }
-        };
-        Problems::from(problems).into_result(())?;
-
-        let gate = Arc::new(before.gate.renewed(config.live.rate_limit.limits()));
-        let desk = self.desk.renewed(Arc::clone(&gate), budgets(config));
-        let operations = Arc::new(HouseOperations {
-            store: self.store.clone(),
-            state: Arc::clone(&self.state.shared),
-            clock: Arc::clone(&self.clock),
-            rules: config.live.circuit_breaker.rules(),
-        });
-        let edge = self.edge.renewed(|parts| {
-            parts.desk = desk.clone();
-            parts.gate = Arc::clone(&gate);
-            parts.operations = operations;
-            parts.settings = settings(config, admin_keys);
-        });
-        let arrangement = Arrangement {
-            desk,
-            gate,
-            courier: Arc::new(before.courier.renewed(webhook, mail)),
-            rules: config.live.circuit_breaker.rules(),
-            retention: retention(config),
-        };
-        Ok(Next { changes: in_force.changes(config), config: config.clone(), edge, arrangement })
-    }
-
-    /// Takes up what was got ready; nothing here can fail or wait. Requests that run keep the desk, the gate and
-    /// the edge that they began with.
-    pub fn take_up(&mut self, next: Next) {
-        let Next { config, edge, arrangement, changes: _ } = next;
-        self.guard.set_rules(guard_rules(&config));
-        self.switches.configure(config.live.protections.modes());
-        (self.edge, self.desk) = (edge, arrangement.desk.clone());
-        self.arrangement.replace(arrangement);
-        self.config.replace(config);
-    }
-}
-
-/// A configuration that is ready to be taken up.
-pub struct Next {
-    config: DeploymentConfig,
-    /// What answers by it.
-    pub edge: Edge,
-    arrangement: Arrangement,
-    /// The sections in which it differs from the one in force.
-    pub changes: Vec<&'static str>,
-}
-
-/// A key that a running gateway cannot take up.
-fn fixed(key: &'static str) -> Problem {
-    let advice = match key {
-        "server.listen" => "the one that the gateway runs with; restart it to listen elsewhere",
-        _ => "the one that the gateway runs with; restart or upgrade it (SIGUSR2) to take another one up",
-    };
-    problem(key, "another value".to_owned(), advice)
 }
 
 fn problem(key: &str, found: String, expected: &str) -> Problem {
     let file = "frontdesk.toml".to_owned();
     Problem { file, line: None, path: key.to_owned(), found, expected: expected.to_owned() }
-}
-
-/// What stands behind the keys that only a start takes up: their text may stay while a file changes.
-fn secrets_of_the_start(config: &DeploymentConfig) -> Result<Vec<(&'static str, Option<Secret>)>, Problem> {
-    let mut sources = vec![("secrets.master_key", &config.master_key)];
-    if let StoreUrl::Postgres { url, migrate_url } = &config.store {
-        sources.push(("store.url", url));
-        sources.extend(migrate_url.as_ref().map(|url| ("store.migrate_url", url)));
-    }
-    if let StateUrl::Redis(url) = &config.state {
-        sources.push(("state.url", url));
-    }
-    let resolve =
-        |(key, source): (&'static str, &SecretSource)| Ok((key, source.resolve(key, &system::env, &system::read)?.into_value()));
-    sources.into_iter().map(resolve).collect()
 }
 
 /// What sends mail, if the configuration says how.

@@ -283,8 +283,19 @@ impl Engine {
     /// Ends the threads after what was handed to them.
     pub(crate) async fn close(&self) {
         self.peeks.iter().for_each(sqlite::Peeks::close);
+        let mut threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.peeks.is_some() {
+            // The writer is the last one to leave a file: who only reads cannot bring over what is in its log.
+            let writer = threads.pop();
+            self.reads.close();
+            Self::join(threads).await;
+            threads = Vec::from_iter(writer);
+        }
         self.close_queues();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        Self::join(threads).await;
+    }
+
+    async fn join(threads: Vec<JoinHandle<()>>) {
         for thread in threads {
             // A thread that panicked has said so already.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;

@@ -50,6 +50,8 @@ pub struct DeploymentConfig {
     pub store: StoreUrl,
     /// What replicas share.
     pub state: StateUrl,
+    /// How long a decision of a shared state is waited for; then each gateway decides by itself.
+    pub state_within: Duration,
     /// The key that tenants' secrets are sealed with.
     pub master_key: SecretSource,
     /// The sections that may change while the gateway runs.
@@ -191,10 +193,12 @@ impl DeploymentConfig {
     /// Reads the text of a file; `file` is its name in messages.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         reader::read(file, text, &SECTIONS, |root| {
+            let (state, state_within) = state(root);
             Some(Self {
                 server: server(root),
                 store: store(root),
-                state: state(root),
+                state,
+                state_within,
                 master_key: master_key(root),
                 live: Live::read(root),
                 smtp: smtp(root),
@@ -212,8 +216,19 @@ impl DeploymentConfig {
 
     /// The keys in which `other` differs that a running gateway cannot take up.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let Self { server, store, state, master_key, live: _, smtp: _, private_targets: _, calendar, retention: _, health: _ } =
-            self;
+        let Self {
+            server,
+            store,
+            state,
+            state_within,
+            master_key,
+            live: _,
+            smtp: _,
+            private_targets: _,
+            calendar,
+            retention: _,
+            health: _,
+        } = self;
         let Server { listen, admin_key, admin_keys, public_url, trusted_proxies } = server;
         different([
             ("server.listen", *listen == other.server.listen),
@@ -223,6 +238,7 @@ impl DeploymentConfig {
             ("server.trusted_proxies", *trusted_proxies == other.server.trusted_proxies),
             ("store", *store == other.store),
             ("state.url", *state == other.state),
+            ("state.answer_within", *state_within == other.state_within),
             ("secrets.master_key", *master_key == other.master_key),
             ("calendar", *calendar == other.calendar),
         ])
@@ -230,8 +246,19 @@ impl DeploymentConfig {
 
     /// The sections in which `other` differs that a running gateway takes up.
     pub fn changes(&self, other: &Self) -> Vec<&'static str> {
-        let Self { server: _, store: _, state: _, master_key: _, live, smtp, private_targets, calendar: _, retention, health } =
-            self;
+        let Self {
+            server: _,
+            store: _,
+            state: _,
+            state_within: _,
+            master_key: _,
+            live,
+            smtp,
+            private_targets,
+            calendar: _,
+            retention,
+            health,
+        } = self;
         let Live { protections, rate_limit, circuit_breaker, deadlines, alerts } = live;
         different([
             ("protections", *protections == other.live.protections),
@@ -389,9 +416,11 @@ fn sqlite(text: &str) -> Option<StoreUrl> {
     lawful.then(|| StoreUrl::Sqlite(PathBuf::from(path)))
 }
 
-fn state(root: &Section<'_>) -> StateUrl {
-    let at = root.section("state", &["url"]);
-    let Some(field) = at.field("url") else { return StateUrl::Memory };
+fn state(root: &Section<'_>) -> (StateUrl, Duration) {
+    let at = root.section("state", &["url", "answer_within"]);
+    let longest = Duration::from_secs(60);
+    let within = at.duration("answer_within", Duration::from_millis(1)..=longest).unwrap_or(Duration::from_millis(200));
+    let Some(field) = at.field("url") else { return (StateUrl::Memory, within) };
     let schemes = ["redis://", "rediss://", "redis+sentinel://"];
     let expected = "\"memory:\", \"redis://HOST:PORT\", \"rediss://…\", \"redis+sentinel://HOST:PORT,HOST:PORT/SERVICE\", env:NAME or file:PATH";
     let state = field.parsed_unseen(expected, |text| match SecretSource::parse(text)? {
@@ -399,7 +428,7 @@ fn state(root: &Section<'_>) -> StateUrl {
         SecretSource::Literal(url) if !schemes.iter().any(|scheme| url.expose().starts_with(scheme)) => None,
         source => Some(StateUrl::Redis(source)),
     });
-    state.unwrap_or(StateUrl::Memory)
+    (state.unwrap_or(StateUrl::Memory), within)
 }
 
 fn master_key(root: &Section<'_>) -> SecretSource {

@@ -34,19 +34,19 @@ pub(crate) fn polls_finding(
     let before = now - (every * MISSED).max(SILENT_FOR);
     let is_calcom =
         |slug: &str| tenants.iter().any(|it| it.slug.as_str() == slug && matches!(it.calendar, CalendarKind::Calcom { .. }));
-    let silent: Vec<&str> = polls
-        .iter()
-        .filter(|row| row.answered.unwrap_or(row.begun) < before)
-        .map(|row| row.tenant.as_str())
-        .filter(|slug| is_calcom(slug))
-        .collect();
+    let asked: Vec<&PollRow> = polls.iter().filter(|row| is_calcom(row.tenant.as_str())).collect();
+    let told = |rows: &[&PollRow]| {
+        let last = |row: &PollRow| row.answered.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        rows.iter().map(|row| format!("{}: {}", row.tenant, last(row))).collect::<Vec<_>>().join(", ")
+    };
+    let silent: Vec<&PollRow> = asked.iter().copied().filter(|row| row.answered.unwrap_or(row.begun) < before).collect();
     let check = Check::CalendarPolls.name();
     Some(match silent.as_slice() {
-        [] => Finding::ok(check, "The calendars say what changes in them."),
+        [] => Finding::ok(check, "The calendars say what changes in them.").seen(told(&asked)),
         some => Finding::warn(
             check,
             "Calendars do not say what changes in them.",
-            some.join(", "),
+            told(some),
             "look at the calendars check; until they answer, a booking whose webhook is lost is not known here",
         ),
     })

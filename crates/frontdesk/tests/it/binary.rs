@@ -61,6 +61,14 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Asks it to stop and waits until it has.
+    fn stop(&mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().expect("kill is there");
+        assert!(asked.success() && self.0.wait().expect("it ends").success());
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -260,13 +268,14 @@ async fn a_sender_of_too_much_is_there_for_the_answer() {
 #[test]
 fn calls_are_listed_and_one_of_them_is_shown_step_by_step() {
     let folder = Folder::new();
-    let (running, lines) =
+    let (mut running, lines) =
         Running::start(folder.path(), &["demo", "--listen", "127.0.0.1:0", "--data", "data"], "# REST key of practice");
     let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned();
     let script = folder.write("one.call", "check_availability {\"service\": \"Beratung\", \"date\": \"morgen\"}\n");
     let script = script.to_str().expect("a path");
     folder.run(&["call", "--tenant", "salon", "--script", script, "--url", &value("URL="), "--key", &value("KEY=")]);
-    drop(running);
+    // What a call was is written behind its answers.
+    running.stop();
     folder.write(
         "frontdesk.toml",
         "[store]\nurl = \"sqlite:data/frontdesk.db\"\n[secrets]\nmaster_key = \"file:data/master.key\"\n",

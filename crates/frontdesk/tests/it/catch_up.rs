@@ -237,8 +237,9 @@ async fn a_calendar_that_says_nothing_for_long_is_a_finding() {
     asked(&house).await;
     let health = admin(&house, "/api/health/detailed").await;
     assert_eq!(health["checks"]["calendar_polls"]["status"], "healthy", "{health}");
-    let accounts = admin(&house, "/api/health/calcom").await;
-    assert!(accounts["accounts"][0]["last_poll"].as_str().is_some_and(|at| at.starts_with("2026-03-12T09:00:00")), "{accounts}");
+    let calendars = admin(&house, "/api/health/calcom").await;
+    let polls = calendars["findings"].as_array().and_then(|all| all.iter().find(|it| it["check"] == "calendar_polls"));
+    assert_eq!(polls.map(|it| &it["evidence"]), Some(&json!("salon: 2026-03-12T09:00:00Z")), "{calendars}");
     calendar.fault(Fault::on(Route::List, FaultKind::DropBefore).standing());
     for _ in 0..3 {
         house.wait(PAUSE);

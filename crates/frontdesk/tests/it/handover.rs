@@ -386,7 +386,7 @@ async fn a_configuration_that_is_not_right_is_refused_whole() {
 
     let mark = running.mark();
     let wrong =
-        with_booking(2000).replace("write = \"1s\"", "write = \"soon\"").replace("health = \"100000/min\"", "health = \"0/min\"");
+        with_booking(2000).replace("write = \"4s\"", "write = \"soon\"").replace("health = \"100000/min\"", "health = \"0/min\"");
     place.configure(&wrong);
     send_signal("HUP", running.serving());
     running.hears(mark, &["deadlines.write"]).await;

@@ -17,8 +17,6 @@ use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelServerType};
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, ScriptInvocation};
 
-/// Longer than this no request waits for a decision.
-const ANSWER_WITHIN: Duration = Duration::from_millis(200);
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 /// Where every breaker's keys begin; the old gateway's runbook reads them.
 const BREAKERS: &str = "circuit_breaker:calcom_api";
@@ -40,6 +38,8 @@ pub enum RedisClock {
 pub struct RedisState {
     server: Server,
     clock: RedisClock,
+    /// Longer than this no request waits for a decision.
+    answer_within: Duration,
     link: Mutex<Option<MultiplexedConnection>>,
     /// What this process decides by while Redis is away.
     own: MemoryState,
@@ -67,11 +67,11 @@ type BreakerAnswer = (String, String, i64, i64, i64);
 
 impl RedisState {
     /// Takes the address; connects at the first [`SharedState::tend`]. `redis://`, `rediss://`, or
-    /// `redis+sentinel://host:port,host:port/service`.
+    /// `redis+sentinel://host:port,host:port/service`. No request waits longer than `answer_within` for a decision.
     ///
     /// # Errors
     /// When the address cannot be read.
-    pub fn open(url: &str, clock: RedisClock, own_clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub fn open(url: &str, clock: RedisClock, own_clock: Arc<dyn Clock>, answer_within: Duration) -> Result<Self, OpenError> {
         let server = match url.strip_prefix("redis+sentinel://") {
             None => Server::Standalone(Client::open(url)?),
             Some(rest) => {
@@ -89,7 +89,7 @@ impl RedisState {
         let own = MemoryState::new(own_clock);
         let away_since = AtomicI64::new(own.now());
         let (link, away, alone) = (Mutex::default(), AtomicBool::new(true), AtomicU64::new(0));
-        Ok(Self { server, clock, link, own, away, away_since, alone, scripts })
+        Ok(Self { server, clock, answer_within, link, own, away, away_since, alone, scripts })
     }
 
     fn link(&self) -> Option<MultiplexedConnection> {
@@ -106,7 +106,7 @@ impl RedisState {
     /// Runs a script, or notes that Redis is away.
     async fn run<T: redis::FromRedisValue>(&self, invocation: &ScriptInvocation<'_>) -> Option<T> {
         let mut link = self.link()?;
-        match tokio::time::timeout(ANSWER_WITHIN, invocation.invoke_async(&mut link)).await {
+        match tokio::time::timeout(self.answer_within, invocation.invoke_async(&mut link)).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 self.lost(error.category());
@@ -134,8 +134,9 @@ impl RedisState {
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let config =
-            AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_WITHIN)).set_connection_timeout(Some(CONNECT_WITHIN));
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(self.answer_within))
+            .set_connection_timeout(Some(CONNECT_WITHIN));
         match &self.server {
             Server::Standalone(client) => client.get_multiplexed_async_connection_with_config(&config).await,
             Server::Sentinel(client) => client.lock().await.get_async_connection_with_config(&config).await,
@@ -212,7 +213,7 @@ impl RedisState {
         for key in keys {
             lengths.llen(key);
         }
-        match tokio::time::timeout(ANSWER_WITHIN, lengths.query_async(&mut link)).await {
+        match tokio::time::timeout(self.answer_within, lengths.query_async(&mut link)).await {
             Ok(Ok(used)) => Some(used),
             Ok(Err(error)) => {
                 self.lost(error.category());
@@ -359,7 +360,7 @@ impl SharedState for RedisState {
         // One that went away while nobody asked is noticed here, and not by a caller.
         let Some(mut link) = self.link() else { return self.lost("no connection") };
         let ping = redis::cmd("PING");
-        match tokio::time::timeout(ANSWER_WITHIN, ping.query_async::<String>(&mut link)).await {
+        match tokio::time::timeout(self.answer_within, ping.query_async::<String>(&mut link)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => self.lost(error.category()),
             Err(_) => self.lost("no answer in time"),
@@ -377,7 +378,7 @@ impl SharedState for RedisState {
     async fn clock(&self) -> Option<jiff::Timestamp> {
         let mut link = self.link()?;
         let time = redis::cmd("TIME");
-        let told = tokio::time::timeout(ANSWER_WITHIN, time.query_async::<(i64, i64)>(&mut link)).await;
+        let told = tokio::time::timeout(self.answer_within, time.query_async::<(i64, i64)>(&mut link)).await;
         let (seconds, micros) = told.ok()?.ok()?;
         jiff::Timestamp::from_microsecond(seconds.checked_mul(1_000_000)?.checked_add(micros)?).ok()
     }

@@ -154,7 +154,7 @@ async fn a_dead_row_is_laid_to_rest_once_with_a_reason_in_the_audit(base: Base) 
     assert!(take(&stored.store, 60).await.is_empty());
     let audit = stored.store.audit(10).await.expect("read");
     assert_eq!((audit.len(), &*audit[0].who, audit[0].why.as_deref()), (1, "anna", Some("told by phone")));
-    assert_eq!(stored.store.forget_outbox(at(3)).await.expect("forgotten"), 1);
+    assert_eq!(stored.store.forget_outbox(at(3)).await.expect("forgotten"), 2, "the effect and its delivery");
 }
 
 async fn a_booking_is_told_when_the_calendar_has_confirmed_it(base: Base) {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use frontdesk_core::breaker::{Ending, Pass, Rules, State};
 use frontdesk_core::clock::{Clock, ManualClock};
@@ -24,7 +25,8 @@ fn memory(clock: &Arc<ManualClock>) -> MemoryState {
 
 /// One replica's view of `server`, on a clock that the test moves.
 async fn replica(server: &RedisServer, clock: &Arc<ManualClock>) -> RedisState {
-    let state = RedisState::open(&server.url(), RedisClock::Given(clock.clone()), clock.clone()).expect("an address");
+    let state = RedisState::open(&server.url(), RedisClock::Given(clock.clone()), clock.clone(), Duration::from_secs(60))
+        .expect("an address");
     state.tend().await;
     assert!(!state.is_away(), "redis answers");
     state

@@ -19,7 +19,7 @@ use super::{
 use crate::house::{House, NOW};
 
 fn short(config: &mut DeploymentConfig) {
-    config.live.deadlines.write = Duration::from_millis(600);
+    config.live.deadlines.write = Duration::from_secs(3);
     config.live.deadlines.check = PATIENT;
     config.server.admin_key = Some(SecretSource::Literal(Secret::new("operator")));
 }
