@@ -6,7 +6,7 @@ mod payload;
 mod targets;
 mod webhook;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -172,12 +172,30 @@ impl Courier {
         let most = u32::try_from(EFFECTS).unwrap_or(u32::MAX);
         let due = self.parts.outbox.effects_due(self.parts.clock.now(), most).await?;
         let mut expanded = Vec::with_capacity(due.len());
+        let mut held_back = HashSet::new();
         for effect in due {
+            let about = (effect.tenant.clone(), effect.ordering.clone());
+            if held_back.contains(&about) {
+                continue;
+            }
             let expansion = match self.parts.directory.tenant(&effect.tenant) {
-                None => Expansion::Superseded("the tenant was removed"),
-                Some(tenant) => self.expansion(&tenant, &effect).await?,
+                None => Ok(Expansion::Superseded("the tenant was removed")),
+                Some(tenant) => self.expansion(&tenant, &effect).await,
             };
-            expanded.push((effect, expansion));
+            match expansion {
+                Ok(expansion) => expanded.push((effect, expansion)),
+                // It comes up again, and what happened to the same appointment since waits for it; nobody else does.
+                Err(error) => {
+                    tracing::error!(
+                        channel = "outbox",
+                        tenant = effect.tenant.as_str(),
+                        row = effect.id,
+                        error = error.with_causes(),
+                        "what happened could not be looked up; nobody hears of it yet"
+                    );
+                    held_back.insert(about);
+                }
+            }
         }
         if !expanded.is_empty() {
             self.parts.outbox.expand(&expanded, self.parts.clock.now()).await?;
