@@ -50,7 +50,7 @@ impl Desk {
             return Ok(outcome);
         }
         let Some(name) = self.known_name(session).await? else {
-            self.parts.diary.renew_hold(session.tenant().scope(), &hold.id, session.now).await?;
+            self.parts.diary.renew_hold(session.tenant().scope(), &hold.id, None, session.now).await?;
             return Ok(ask(&[Need::Name], Question::Missing(Need::Name)));
         };
         self.book_hold(session, &hold, name, wish).await
@@ -68,9 +68,7 @@ impl Desk {
             return Ok(Outcome::NotFound(Missed::Service(names)));
         };
         // A hold that was let go or ran out is worth nothing until the calendar has said yes again.
-        let held =
-            hold.until > session.now && self.parts.diary.renew_hold(session.tenant().scope(), &hold.id, session.now).await?;
-        if !held {
+        if !self.is_kept(session, hold).await? {
             if hold.start <= session.now {
                 return self.look_again(session, hold).await;
             }

@@ -30,8 +30,15 @@ struct Key {
 }
 
 struct Entry {
-    answer: watch::Receiver<Option<Outcome>>,
+    answer: Answer,
     done_at: Option<Timestamp>,
+}
+
+/// What is kept for minutes is the answer alone, not what it takes to wait for it.
+#[derive(Clone)]
+enum Answer {
+    Coming(watch::Receiver<Option<Outcome>>),
+    Given(Arc<Outcome>),
 }
 
 /// The requests that run or ran a moment ago.
@@ -56,7 +63,7 @@ pub(super) struct Ticket {
 
 /// An answer that is there or will be.
 pub(super) struct Running {
-    answer: watch::Receiver<Option<Outcome>>,
+    answer: Answer,
     repeat: bool,
 }
 
@@ -83,7 +90,7 @@ impl InFlight {
         if entries.len() >= SWEEP_ABOVE {
             sweep(&mut entries, now);
         }
-        entries.insert(key.clone(), Entry { answer: receiver, done_at: None });
+        entries.insert(key.clone(), Entry { answer: Answer::Coming(receiver), done_at: None });
         let keep = command.repeats() == Repeats::Replay;
         Claim::First(Ticket { claims: Arc::clone(self), key: Some(key), keep, answer: sender })
     }
@@ -109,17 +116,18 @@ fn sweep(entries: &mut HashMap<Key, Entry>, now: Timestamp) {
 
 impl Entry {
     fn still_answers(&self, identified: bool, now: Timestamp) -> bool {
-        match self.done_at {
+        match (&self.answer, self.done_at) {
+            (_, Some(at)) => now - at <= if identified { KEPT } else { RETRY_WINDOW },
             // The sender is gone without an answer when its task died.
-            None => self.answer.has_changed().is_ok(),
-            Some(at) => now - at <= if identified { KEPT } else { RETRY_WINDOW },
+            (Answer::Coming(answer), None) => answer.has_changed().is_ok(),
+            (Answer::Given(_), None) => true,
         }
     }
 }
 
 impl Ticket {
     pub(super) fn follow(&self) -> Running {
-        Running { answer: self.answer.subscribe(), repeat: false }
+        Running { answer: Answer::Coming(self.answer.subscribe()), repeat: false }
     }
 
     pub(super) fn done(mut self, outcome: Outcome, now: Timestamp) {
@@ -127,7 +135,7 @@ impl Ticket {
             let mut entries = self.claims.entries();
             if self.keep {
                 if let Some(entry) = entries.get_mut(&key) {
-                    entry.done_at = Some(now);
+                    *entry = Entry { answer: Answer::Given(Arc::new(outcome.clone())), done_at: Some(now) };
                 }
             } else {
                 entries.remove(&key);
@@ -161,6 +169,9 @@ impl Running {
 
     /// The answer; `None` when the task that was to give it died.
     pub(super) async fn outcome(&mut self) -> Option<Outcome> {
-        self.answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone())
+        match &mut self.answer {
+            Answer::Coming(answer) => answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone()),
+            Answer::Given(outcome) => Some(Outcome::clone(outcome)),
+        }
     }
 }

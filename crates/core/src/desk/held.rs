@@ -1,5 +1,7 @@
 //! Slots that a call has in its hand: kept, looked at again, let go.
 
+use jiff::SignedDuration;
+
 use super::check::Wish;
 use super::{Desk, Session};
 use crate::ids::SlotId;
@@ -8,18 +10,27 @@ use crate::ports::StoreError;
 use crate::slot::Hold;
 use crate::speech::when::{DateWish, TimeWish, When};
 
+/// A hold that lasts longer is given away as it is; a write for nothing would make the caller wait.
+const ENOUGH: SignedDuration = SignedDuration::from_mins(1);
+
 impl Desk {
     /// Keeps a slot for its full time again.
     pub(super) async fn hold_slot(&self, session: &mut Session<'_>, slot: &SlotId) -> Result<Outcome, StoreError> {
         let scope = session.tenant().scope();
         let Some(hold) = self.own_hold(session, slot).await? else { return Ok(Outcome::NotFound(Missed::Slot)) };
         if hold.until > session.now
-            && self.parts.diary.renew_hold(scope, slot, session.now).await?
+            && self.parts.diary.renew_hold(scope, slot, None, session.now).await?
             && let Some(hold) = self.parts.diary.find_hold(scope, slot).await?
         {
             return Ok(Outcome::Ok(Answer::Held(Offer::from(&hold))));
         }
         self.look_again(session, &hold).await
+    }
+
+    /// Whether the slot is this call's for as long as it takes to give it away.
+    pub(super) async fn is_kept(&self, session: &Session<'_>, hold: &Hold) -> Result<bool, StoreError> {
+        let (scope, now) = (session.tenant().scope(), session.now);
+        Ok(hold.until > now && self.parts.diary.renew_hold(scope, &hold.id, Some(now + ENOUGH), now).await?)
     }
 
     /// A hold that ended is checked as if it were asked for anew.

@@ -142,9 +142,7 @@ impl Desk {
         if let Some(denial) = refuses_change(session.tenant(), Change::Move, appointment.start, session.now) {
             return Ok(Outcome::Denied { denial, slots: Vec::new() });
         }
-        let held =
-            hold.until > session.now && self.parts.diary.renew_hold(session.tenant().scope(), &hold.id, session.now).await?;
-        if !held {
+        if !self.is_kept(session, hold).await? {
             return self.look_again(session, hold).await;
         }
         let reason = reason.map_or(DEFAULT_REASON, |reason| reason.expose().as_str());

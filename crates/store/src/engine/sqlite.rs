@@ -23,6 +23,8 @@ const READERS: usize = 2;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many pages of 4 kB wait in the log before they are carried over: a page that many commits changed is carried once.
 const CHECKPOINT: u32 = 4000;
+/// Kilobytes of pages that who only reads keeps: after another's commit they are read anew anyway.
+const READ_CACHE: i64 = 256;
 /// Statements that stay prepared, per connection; there are fewer in this crate.
 const PREPARED: usize = 200;
 
@@ -43,6 +45,9 @@ impl Connection {
         // A statement is planned once, not again for every argument.
         raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
+        if flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            raw.pragma_update(None, "cache_size", -READ_CACHE).map_err(failed)?;
+        }
         Ok(Self { raw, columns: RefCell::default() })
     }
 

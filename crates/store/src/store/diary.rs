@@ -94,8 +94,25 @@ impl Diary for Store {
             .await
     }
 
-    async fn renew_hold(&self, scope: Scope<'_>, id: &SlotId, now: Timestamp) -> Result<bool, StoreError> {
+    async fn renew_hold(
+        &self,
+        scope: Scope<'_>,
+        id: &SlotId,
+        enough: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let (tenant, id) = (scope.tenant().clone(), id.clone());
+        if let Some(enough) = enough {
+            let (tenant, id) = (tenant.clone(), id.clone());
+            let lasts = self.engine.peek(move |tx| {
+                let sql =
+                    "SELECT EXISTS (SELECT 1 FROM occupancy WHERE tenant = ? AND owner = ? AND kind = 'hold' AND until_ms > ?)";
+                tx.exists(sql, args![tenant.as_str(), id.as_str(), ms(enough)])
+            });
+            if lasts.await? {
+                return Ok(true);
+            }
+        }
         self.engine
             .write(Durability::Process, move |tx| {
                 let Some(hold) = read_hold(tx, &tenant, &id)? else { return Ok(false) };

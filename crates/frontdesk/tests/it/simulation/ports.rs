@@ -140,11 +140,17 @@ impl Diary for Ports {
         at_once(self.store.find_hold(scope, id))
     }
 
-    async fn renew_hold(&self, scope: Scope<'_>, id: &SlotId, now: Timestamp) -> Result<bool, StoreError> {
+    async fn renew_hold(
+        &self,
+        scope: Scope<'_>,
+        id: &SlotId,
+        enough: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         if locked(&self.phantoms).contains_key(id.as_str()) {
             return Ok(true);
         }
-        at_once(self.store.renew_hold(scope, id, now))
+        at_once(self.store.renew_hold(scope, id, enough, now))
     }
 
     async fn release(&self, scope: Scope<'_>, call: Option<&CallId>, id: Option<&SlotId>) -> Result<(), StoreError> {
