@@ -20,6 +20,7 @@ pub mod call_facts;
 pub mod clock;
 pub mod deadline;
 pub mod desk;
+pub mod harm;
 pub mod holidays;
 pub mod hours;
 pub mod ics;

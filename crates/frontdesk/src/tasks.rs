@@ -19,7 +19,7 @@ use crate::vitals;
 use crate::wiring::{Arrangement, Current, House};
 
 /// A change by another process is taken up within this.
-const REFRESH_EVERY: Duration = Duration::from_millis(250);
+const REFRESH_EVERY: Duration = Duration::from_millis(100);
 /// How long the shared state may be back before it is noticed.
 const TEND_EVERY: Duration = Duration::from_millis(250);
 /// Exchanges with calendars wait this long to be written down.

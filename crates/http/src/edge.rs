@@ -91,6 +91,11 @@ pub trait Recognition: Send + Sync {
     /// The tenant with that slug.
     fn tenant(&self, slug: &str) -> Option<Arc<Tenant>>;
 
+    /// The tenant of synthetic calls, while there are any; it is none of the above.
+    fn canary(&self) -> Option<Arc<Tenant>> {
+        None
+    }
+
     /// Something changed in a tenant's calendar: what is remembered of it is out of date.
     fn calendar_changed(&self, tenant: &Tenant);
 
@@ -103,6 +108,8 @@ pub trait Recognition: Send + Sync {
 pub struct InForce {
     /// Which one: the beginning of the file's SHA-256.
     pub revision: String,
+    /// Its number among the stored revisions of the live sections; 0 is none.
+    pub stored: i64,
     /// Since when.
     pub loaded_at: Timestamp,
     /// When one was refused last, and why.

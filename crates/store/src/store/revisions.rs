@@ -13,7 +13,7 @@ use crate::rows::{Reading, ms};
 
 /// Where a revision came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum RevisionOrigin {
     /// The file of a gateway that started.
     Start,
     /// The file of a gateway that was told to read it again.
@@ -26,7 +26,7 @@ pub enum Origin {
 
 /// How a revision ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RevisionOutcome {
     /// It holds, and is watched.
     Pending,
     /// It stood the test, or was not put to one.
@@ -45,7 +45,7 @@ pub struct ConfigRevision {
     /// What differs from the one before, JSON.
     pub diff: String,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: RevisionOrigin,
     /// The one that it brings back.
     pub restores: Option<i64>,
     /// Who made it.
@@ -55,7 +55,7 @@ pub struct ConfigRevision {
     /// When.
     pub made_at: Timestamp,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RevisionOutcome,
     /// Why so.
     pub reason: Option<String>,
     /// When that was decided.
@@ -74,7 +74,7 @@ pub struct NewRevision {
     /// What differs from the one before, JSON.
     pub diff: String,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: RevisionOrigin,
     /// The one that it brings back.
     pub restores: Option<i64>,
     /// Who makes it.
@@ -120,7 +120,7 @@ pub struct Restored {
 
 const TABLE: &str = "revisions";
 
-impl Origin {
+impl RevisionOrigin {
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -136,7 +136,7 @@ impl Origin {
     }
 }
 
-impl Outcome {
+impl RevisionOutcome {
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -177,13 +177,15 @@ impl Store {
                 if number != wanted.after {
                     return Ok(Made::Overtaken);
                 }
-                if let Some(newest) = newest.filter(|it| it.outcome == Outcome::Pending || wanted.origin == Origin::Rollback) {
-                    if wanted.origin != Origin::Rollback {
+                if let Some(newest) =
+                    newest.filter(|it| it.outcome == RevisionOutcome::Pending || wanted.origin == RevisionOrigin::Rollback)
+                {
+                    if wanted.origin != RevisionOrigin::Rollback {
                         return Ok(Made::Watched(newest.number));
                     }
                     let reason = format!("rolled back by {}", wanted.author);
                     let reason = wanted.why.as_ref().map_or_else(|| reason.clone(), |why| format!("{reason}: {why}"));
-                    end(tx, newest.number, Outcome::RolledBack, Some(&reason), now)?;
+                    end(tx, newest.number, RevisionOutcome::RolledBack, Some(&reason), now)?;
                 }
                 insert(tx, number + 1, &wanted, now)?;
                 Ok(Made::Done(number + 1))
@@ -214,7 +216,7 @@ impl Store {
         let (who, why, reason) = (who.to_owned(), why.map(str::to_owned), reason.to_owned());
         self.engine
             .write(Durability::Power, move |tx| {
-                if !end(tx, number, Outcome::Active, Some(&reason), now)? {
+                if !end(tx, number, RevisionOutcome::Active, Some(&reason), now)? {
                     return Ok(false);
                 }
                 let row = AuditRow {
@@ -245,7 +247,7 @@ impl Store {
         let (who, reason) = (who.to_owned(), reason.to_owned());
         self.engine
             .write(Durability::Power, move |tx| {
-                let Some(newest) = newest(tx)?.filter(|it| it.number == number && it.outcome == Outcome::Pending) else {
+                let Some(newest) = newest(tx)?.filter(|it| it.number == number && it.outcome == RevisionOutcome::Pending) else {
                     return Ok(None);
                 };
                 let good = tx.first(
@@ -254,12 +256,12 @@ impl Store {
                 )?;
                 let Some(good) = good else { return Ok(None) };
                 let good = revision(&Reading { table: TABLE, row: &good })?;
-                end(tx, number, Outcome::RolledBack, Some(&reason), now)?;
+                end(tx, number, RevisionOutcome::RolledBack, Some(&reason), now)?;
                 let back = NewRevision {
                     after: number,
                     body: good.body,
                     diff: turned(&newest.diff),
-                    origin: Origin::Rollback,
+                    origin: RevisionOrigin::Rollback,
                     restores: Some(good.restores.unwrap_or(good.number)),
                     author: who.clone(),
                     why: Some(reason.clone()),
@@ -412,7 +414,7 @@ fn newest(tx: &mut Tx<'_>) -> Result<Option<ConfigRevision>, StoreError> {
 }
 
 /// Ends one that is pending, or, at a rollback, takes back that it was active.
-fn end(tx: &mut Tx<'_>, number: i64, outcome: Outcome, reason: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
+fn end(tx: &mut Tx<'_>, number: i64, outcome: RevisionOutcome, reason: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
     let touched = tx.run(
         "UPDATE revisions SET outcome = ?1, reason = ?2, ended_at = ?3, token = NULL
          WHERE number = ?4 AND (outcome = 'pending' OR (?1 = 'rolled_back' AND outcome = 'active'))",
@@ -423,14 +425,14 @@ fn end(tx: &mut Tx<'_>, number: i64, outcome: Outcome, reason: Option<&str>, now
 
 fn insert(tx: &mut Tx<'_>, number: i64, wanted: &NewRevision, now: Timestamp) -> Result<(), StoreError> {
     let NewRevision { after, body, diff, origin, restores, author, why, token } = wanted;
-    let outcome = if token.is_some() { Outcome::Pending } else { Outcome::Active };
+    let outcome = if token.is_some() { RevisionOutcome::Pending } else { RevisionOutcome::Active };
     tx.run(
         "INSERT INTO revisions (number, body, diff, origin, restores, author, why, made_at, outcome, token, beat)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         args![number, body, diff, origin.as_str(), *restores, author, why, ms(now), outcome.as_str(), token],
     )?;
     // What a gateway read from its file stands in the audit as what its signal did.
-    if matches!(origin, Origin::Activate | Origin::Rollback) {
+    if matches!(origin, RevisionOrigin::Activate | RevisionOrigin::Rollback) {
         let row = AuditRow {
             at: now,
             who: author.clone(),
@@ -465,12 +467,12 @@ fn revision(reading: &Reading<'_>) -> Result<ConfigRevision, StoreError> {
         number: reading.number("number")?,
         body: reading.text("body")?,
         diff: reading.text("diff")?,
-        origin: reading.parsed("origin", Origin::parse)?,
+        origin: reading.parsed("origin", RevisionOrigin::parse)?,
         restores: reading.number_or_none("restores")?,
         author: reading.text("author")?,
         why: reading.text_or_none("why")?,
         made_at: reading.instant("made_at")?,
-        outcome: reading.parsed("outcome", Outcome::parse)?,
+        outcome: reading.parsed("outcome", RevisionOutcome::parse)?,
         reason: reading.text_or_none("reason")?,
         ended_at: reading.instant_or_none("ended_at")?,
         token: reading.text_or_none("token")?,
