@@ -52,6 +52,8 @@ fn span(text: &str) -> Result<Duration, String> {
 pub(super) struct Renewal {
     program: Program,
     ready_within: Duration,
+    /// The file that it was started from, and whether it joins others.
+    begin: (Source, bool),
     read: Box<dyn Fn() -> Result<(DeploymentConfig, Source), Problems> + Send>,
 }
 
@@ -71,13 +73,12 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
         Some(Given::Socket(listener)) => (adopt(listener)?, Origin::Given, None),
         None => (bind(config.server.listen).await?, Origin::Own, None),
     };
-    let mut house = build(&config, &World::real()).await?;
+    let house = build(&config, &World::real()).await?;
     house.standing.loaded(source.digest.clone(), house.clock.now());
     let others = house.store.snapshots(PROCESS, house.clock.now()).await?.len();
     // The gateway that this one replaces reads the same file.
     let joins = others > usize::from(predecessor.is_some());
-    uptake::begin(&mut house, &source, joins).await?;
-    let renewal = Renewal { program, ready_within: options.ready_within, read: Box::new(read) };
+    let renewal = Renewal { program, ready_within: options.ready_within, begin: (source, joins), read: Box::new(read) };
     serve(house, listener, origin, predecessor, Some(renewal)).await
 }
 
@@ -111,7 +112,7 @@ fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
 
 /// Serves until SIGTERM or SIGINT, or until another process does.
 pub(super) async fn serve(
-    house: House,
+    mut house: House,
     listener: TcpListener,
     origin: Origin,
     mut predecessor: Option<Predecessor>,
@@ -128,6 +129,10 @@ pub(super) async fn serve(
             own.inherit(handed);
         }
         house.store.share().await?;
+    }
+    // Not before: a process that fails until here has changed nothing for the one that goes on.
+    if let Some(Renewal { begin: (source, joins), .. }) = &renewal {
+        uptake::begin(&mut house, source, *joins).await?;
     }
     let (stop, stopped) = watch::channel(false);
     let background = tasks::start(&house, address, stopped);
