@@ -13,6 +13,7 @@ mod privacy;
 mod rollback;
 mod serve;
 mod tenant;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -168,6 +168,9 @@ pub trait Operations: Send + Sync {
     /// What operators did, newest first.
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError>;
 
+    /// The revisions of the configuration, newest first.
+    async fn revisions(&self, most: u32) -> Result<Vec<serde_json::Value>, StoreError>;
+
     /// How calendars answer when they are asked for what changed; none where the store does not say.
     async fn polls(&self) -> Vec<PollRow>;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use frontdesk_core::ports::StoreError;
 use frontdesk_store::{ConfigRevision, RevisionOrigin, RevisionOutcome};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::deployment::DeploymentConfig;
 use crate::config::deployment::live::Live;
@@ -98,6 +98,27 @@ pub(crate) fn told(changes: &[Change]) -> String {
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
     let one = |change: &Change| format!("{} {} -> {}", change.key, value(&change.was), value(&change.now));
     if changes.is_empty() { "nothing".to_owned() } else { changes.iter().map(one).collect::<Vec<_>>().join(", ") }
+}
+
+/// What differed when it was made.
+pub(crate) fn changes_of(revision: &ConfigRevision) -> Vec<Change> {
+    serde_json::from_str(&revision.diff).unwrap_or_default()
+}
+
+/// A revision as operators list it.
+pub(crate) fn row(revision: &ConfigRevision) -> Value {
+    json!({
+        "revision": revision.number,
+        "origin": revision.origin.as_str(),
+        "restores": revision.restores,
+        "author": revision.author,
+        "why": revision.why,
+        "made_at": revision.made_at.to_string(),
+        "outcome": revision.outcome.as_str(),
+        "reason": revision.reason,
+        "decided_at": revision.ended_at.map(|at| at.to_string()),
+        "changes": changes_of(revision),
+    })
 }
 
 /// The one that a rollback without a number brings back: the last good one before what holds, whatever was rolled back

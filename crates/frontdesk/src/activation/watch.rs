@@ -71,7 +71,7 @@ impl Trial {
 }
 
 /// What was met between two looks. Counts of a gateway that was not there before are all of them new.
-fn between(before: &[Vitals], after: &[Vitals]) -> Seen {
+pub(crate) fn between(before: &[Vitals], after: &[Vitals]) -> Seen {
     let mut seen = Seen::default();
     for now in after {
         let was = before.iter().find(|it| it.gateway == now.gateway);

@@ -1,13 +1,13 @@
 //! `frontdesk activate`: another configuration for gateways that serve, in stages, each said with its milliseconds;
 //! rolled back by itself where it does harm.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use frontdesk_core::ids::random_text;
 use frontdesk_http::{Finding, Pick, Severity};
-use frontdesk_store::{Made, NewRevision, RevisionOrigin, Store};
+use frontdesk_store::{Command as ForAll, Made, NewRevision, RevisionOrigin, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +15,7 @@ use tokio::sync::watch as channel;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
+use super::upgrade::{self, Upgraded};
 use super::{CommandError, Context, who};
 use crate::activation::canary;
 use crate::activation::contents::{body, diff, read, told};
@@ -26,7 +27,7 @@ use crate::config::deployment::live::Live;
 use crate::config::durations::{parse_duration, render_duration};
 use crate::health::{self, Selection};
 use crate::system;
-use crate::vitals;
+use crate::vitals::{self, Vitals};
 use crate::wiring::{World, open_store};
 
 /// How often what callers meet is looked at.
@@ -40,8 +41,12 @@ const ALL_ELSE: Duration = Duration::from_secs(120);
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The new configuration.
-    #[arg(value_name = "NEW.toml")]
-    file: PathBuf,
+    #[arg(value_name = "NEW.toml", required_unless_present = "upgrade")]
+    file: Option<PathBuf>,
+    /// Another binary instead: gateways of this machine are renewed from the one on disk; one that fails leaves the
+    /// old process serving.
+    #[arg(long, conflicts_with_all = ["file", "watch", "url", "why"])]
+    upgrade: bool,
     /// How long it is watched before it counts as good.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = span)]
     watch: Duration,
@@ -63,12 +68,16 @@ enum End {
     Refused(String),
     /// It holds.
     Active(i64),
+    /// Another binary serves.
+    Upgraded,
+    /// It does not.
+    NotUpgraded(String),
     /// It was taken back.
     RolledBack { revision: i64, back: Option<i64>, reason: String },
 }
 
 /// Says each stage when it is over, and keeps it for the answer in JSON.
-struct Report<'c> {
+pub(super) struct Report<'c> {
     context: &'c mut Context,
     world: World,
     began: Timestamp,
@@ -76,7 +85,7 @@ struct Report<'c> {
 }
 
 impl Report<'_> {
-    fn stage(&mut self, name: &str, is_well: bool, says: &str) -> Result<(), CommandError> {
+    pub(super) fn stage(&mut self, name: &str, is_well: bool, says: &str) -> Result<(), CommandError> {
         let now = self.world.clock.now();
         let ms = i64::try_from((now - self.began).as_millis()).unwrap_or(i64::MAX);
         self.began = now;
@@ -94,7 +103,18 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
     let world = World::real();
     let own_file = super::file(context.config.as_deref());
     let mut report = Report { began: world.clock.now(), world: world.clone(), stages: Vec::new(), context };
-    let new = match read_new(&config, &options) {
+    let Some(file) = options.file.clone() else {
+        let store = open_store(&config, &world).await?;
+        let upgraded = upgrade::run(&mut report, &store, &world).await;
+        store.close().await;
+        let end = match upgraded? {
+            Upgraded::Refused(why) => End::Refused(why),
+            Upgraded::Done => End::Upgraded,
+            Upgraded::Failed(why) => End::NotUpgraded(why),
+        };
+        return answer(&mut report, end);
+    };
+    let new = match read_new(&config, &file) {
         Ok(new) => new,
         Err(why) => {
             report.stage("validate", false, &why)?;
@@ -102,14 +122,14 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
         }
     };
     let store = open_store(&config, &world).await?;
-    let end = Activation { store: store.clone(), config, new, own_file, options, world }.run(&mut report).await;
+    let end = Activation { store: store.clone(), config, new, file, own_file, options, world }.run(&mut report).await;
     store.close().await;
     answer(&mut report, end?)
 }
 
 /// The new configuration, if a running gateway can take it up.
-fn read_new(config: &DeploymentConfig, options: &Options) -> Result<DeploymentConfig, String> {
-    let new = DeploymentConfig::load_with_revision(Some(&options.file)).map_err(|problems| problems.to_string())?.0;
+fn read_new(config: &DeploymentConfig, file: &Path) -> Result<DeploymentConfig, String> {
+    let new = DeploymentConfig::load_with_revision(Some(file)).map_err(|problems| problems.to_string())?.0;
     let fixed = config.needs_restart(&new);
     if !fixed.is_empty() {
         let advice = "gateways take these up when they start only: change the file, then restart or upgrade (SIGUSR2)";
@@ -122,6 +142,8 @@ fn answer(report: &mut Report<'_>, end: End) -> Result<ExitCode, CommandError> {
     let (outcome, revision, back, why) = match &end {
         End::Refused(why) => ("refused", None, None, Some(why)),
         End::Active(revision) => ("active", Some(*revision), None, None),
+        End::Upgraded => ("upgraded", None, None, None),
+        End::NotUpgraded(why) => ("rolled_back", None, None, Some(why)),
         End::RolledBack { revision, back, reason } => ("rolled_back", Some(*revision), *back, Some(reason)),
     };
     if report.context.json {
@@ -132,17 +154,30 @@ fn answer(report: &mut Report<'_>, end: End) -> Result<ExitCode, CommandError> {
         let line = match &end {
             End::Refused(_) => "refused: nothing was changed".to_owned(),
             End::Active(revision) => format!("active: revision {revision}"),
+            End::Upgraded => "active: the binary on disk serves".to_owned(),
+            End::NotUpgraded(why) => format!("rolled back: the old process goes on: {why}"),
             End::RolledBack { revision, reason, .. } => format!("rolled back: revision {revision} is not in force: {reason}"),
         };
         report.context.out.line(&line)?;
     }
-    Ok(if matches!(end, End::Active(_)) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if matches!(end, End::Active(_) | End::Upgraded) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A revision that is on trial.
+struct Applied {
+    number: i64,
+    at: Timestamp,
+    /// What held before.
+    over: Live,
+    /// Every gateway at that moment.
+    base: Vec<Vitals>,
 }
 
 struct Activation {
     store: Store,
     config: DeploymentConfig,
     new: DeploymentConfig,
+    file: PathBuf,
     own_file: Option<PathBuf>,
     options: Options,
     world: World,
@@ -197,6 +232,7 @@ impl Activation {
         let mut beating = JoinSet::new();
         beating.spawn(watch::beat(self.store.clone(), number, self.options.watch + ALL_ELSE, decide));
         let slow = was.alerts.response_time;
+        let applied = Applied { number, at: applied_at, over: was, base: base.clone() };
         let trial = Trial::new(self.store.clone(), self.world.clone(), first, base, slow);
         let tried = tokio::select! {
             tried = self.trial(report, number, &token, trial) => tried?,
@@ -211,9 +247,9 @@ impl Activation {
                     self.keep_file(report, &self.new.live)?;
                     return Ok(End::Active(number));
                 }
-                self.back(report, (number, applied_at), &was, "it was decided elsewhere").await
+                self.back(report, &applied, "it was decided elsewhere").await
             }
-            Err(reason) => self.back(report, (number, applied_at), &was, &reason).await,
+            Err(reason) => self.back(report, &applied, &reason).await,
         }
     }
 
@@ -296,13 +332,9 @@ impl Activation {
     }
 
     /// Brings back the revision before, or finds out who did.
-    async fn back(
-        &self,
-        report: &mut Report<'_>,
-        (number, applied_at): (i64, Timestamp),
-        was: &Live,
-        reason: &str,
-    ) -> Result<End, CommandError> {
+    async fn back(&self, report: &mut Report<'_>, applied: &Applied, reason: &str) -> Result<End, CommandError> {
+        let Applied { number, at: applied_at, over: was, base } = applied;
+        let number = *number;
         let back = self.store.roll_back_pending(number, &who(), reason, self.world.clock.now()).await?;
         let all = self.store.revisions(50).await?;
         let reason = match back {
@@ -314,7 +346,7 @@ impl Activation {
         let says = match back {
             Some(back) => match watch::taken_up(&self.store, &self.world, back).await {
                 Ok(gateways) => {
-                    let ms = (self.world.clock.now() - applied_at).as_millis();
+                    let ms = (self.world.clock.now() - *applied_at).as_millis();
                     format!("revision {back}, taken up by gateways: {gateways}; {ms} ms after {number} was applied")
                 }
                 Err(why) => format!("revision {back}: {why}"),
@@ -322,8 +354,14 @@ impl Activation {
             None => "there is none to bring back".to_owned(),
         };
         report.stage("roll back", true, &says)?;
+        let now = self.world.clock.now();
+        if watch::between(base, &vitals::all(&self.store, now).await?).opened > 0 {
+            // They opened by rules that hold no more. One whose calendar is away opens again.
+            self.store.command(&ForAll::ResetBreaker(String::new()), &who(), now).await?;
+            report.stage("breakers", true, "those that opened meanwhile are closed")?;
+        }
         // Where the new file is the one that gateways start with, it must not say what did harm.
-        let (new, own) = (self.options.file.canonicalize().ok(), self.own_file.as_ref().and_then(|own| own.canonicalize().ok()));
+        let (new, own) = (self.file.canonicalize().ok(), self.own_file.as_ref().and_then(|own| own.canonicalize().ok()));
         if let Some(own) = own.filter(|own| new.as_ref() == Some(own)) {
             note(report, &file::bring_to(&own, was))?;
         }
@@ -333,9 +371,9 @@ impl Activation {
     /// The file of the next start says what holds now.
     fn keep_file(&self, report: &mut Report<'_>, live: &Live) -> Result<(), CommandError> {
         let Some(own) = &self.own_file else { return note(report, &Rewritten::Absent) };
-        let text = match system::read(&self.options.file) {
+        let text = match system::read(&self.file) {
             Ok(text) if DeploymentConfig::parse("", &text).is_ok_and(|read| diff(&read.live, live).is_empty()) => text,
-            _ => return note(report, &Rewritten::Kept(format!("{} was changed meanwhile", self.options.file.display()))),
+            _ => return note(report, &Rewritten::Kept(format!("{} was changed meanwhile", self.file.display()))),
         };
         note(report, &file::replace(own, &text))?;
         let later: Vec<_> = self.config.changes(&self.new).into_iter().filter(|it| NOT_LIVE.contains(it)).collect();

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::protection::{Mode, Protection};
-use frontdesk_store::{ConfigRevision, Made, NewRevision, RevisionOrigin, Store};
-use serde_json::{Value, json};
+use frontdesk_store::{Made, NewRevision, RevisionOrigin, Store};
+use serde_json::json;
 
 use super::{CommandError, Context, who};
-use crate::activation::contents::{Change, before, diff, is_same, read, told};
+use crate::activation::contents::{before, changes_of, diff, is_same, read, row, told};
 use crate::activation::file::{self, Rewritten};
 use crate::activation::watch;
 use crate::wiring::{World, open_store};
@@ -59,8 +59,7 @@ async fn list(context: &mut Context, store: &Store) -> Result<ExitCode, CommandE
     let mut items = Vec::new();
     for it in &all {
         let gateways = store.revision_uptakes(it.number).await?;
-        let changes: Vec<Change> = serde_json::from_str(&it.diff).unwrap_or_default();
-        let mut row = row(it, &changes);
+        let mut row = row(it);
         row["in_force"] = json!(Some(it.number) == newest);
         row["gateways"] = json!(gateways.iter().map(|it| it.replica.as_str()).collect::<Vec<_>>());
         items.push(row);
@@ -71,7 +70,7 @@ async fn list(context: &mut Context, store: &Store) -> Result<ExitCode, CommandE
             context
                 .out
                 .line(&format!("{mark}{:<4} {} {outcome:<11} {origin}{restores} by {}", it.number, it.made_at, it.author))?;
-            context.out.line(&format!("      {}", told(&changes)))?;
+            context.out.line(&format!("      {}", told(&changes_of(it))))?;
             for (word, text) in [("why", &it.why), ("outcome", &it.reason)] {
                 if let Some(text) = text {
                     context.out.line(&format!("      {word}: {text}"))?;
@@ -85,21 +84,6 @@ async fn list(context: &mut Context, store: &Store) -> Result<ExitCode, CommandE
         (false, false) => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn row(it: &ConfigRevision, changes: &[Change]) -> Value {
-    json!({
-        "revision": it.number,
-        "origin": it.origin.as_str(),
-        "restores": it.restores,
-        "author": it.author,
-        "why": it.why,
-        "made_at": it.made_at.to_string(),
-        "outcome": it.outcome.as_str(),
-        "reason": it.reason,
-        "decided_at": it.ended_at.map(|at| at.to_string()),
-        "changes": changes,
-    })
 }
 
 async fn configuration(context: &mut Context, store: &Store, world: &World, options: &Options) -> Result<ExitCode, CommandError> {

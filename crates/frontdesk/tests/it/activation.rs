@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use frontdesk_testkit::calcom::{Config, ErrorShape, EventType, Fault, Host, Key, RateLimit, Route, Schedule, SimulatedCalCom};
 use frontdesk_testkit::http_client::{Request, Response};
 use frontdesk_testkit::postgres::PostgresServer;
 use frontdesk_testkit::retell::sign;
+use jiff::civil::{Weekday, time};
 use serde_json::{Value, json};
 use tokio::time::{Instant, interval};
 
@@ -120,7 +122,11 @@ impl Ground {
     }
 
     async fn gateway(&self, file: &str) -> Gateway {
-        let mut child = Command::new(BINARY)
+        self.gateway_of(BINARY.as_ref(), file).await
+    }
+
+    async fn gateway_of(&self, binary: &std::path::Path, file: &str) -> Gateway {
+        let mut child = Command::new(binary)
             .args(["serve", "--config", file])
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
@@ -196,11 +202,15 @@ impl Gateway {
 
     /// One question of a caller; its status.
     async fn ask(&self, call: &str) -> String {
+        self.ask_of("practice", call).await
+    }
+
+    async fn ask_of(&self, tenant: &str, call: &str) -> String {
         let args = json!({"service": "Checkup", "date": "next monday", "time": "10:00"});
         let body =
             json!({"name": "check_availability", "args": args, "call": {"call_id": call, "from_number": "+4915112345678"}});
         let body = body.to_string();
-        let request = Request::post(&format!("http://{}/api/t/practice/retell/functions", self.authority))
+        let request = Request::post(&format!("http://{}/api/t/{tenant}/retell/functions", self.authority))
             .header("content-type", "application/json")
             .header("x-retell-signature", &sign(KEY, body.as_bytes(), now_ms()))
             .body(body)
@@ -233,6 +243,8 @@ async fn a_good_configuration_holds_everywhere_and_its_synthetic_calls_leave_not
     let audit = gateway.get("/api/admin/audit").await.json();
     let what: Vec<&str> = audit["items"].as_array().expect("rows").iter().filter_map(|row| row["what"].as_str()).collect();
     assert_eq!(what, ["activated", "activate"]);
+
+    assert_eq!(gateway.get("/api/admin/revisions").await.json()["items"][0]["changes"], newest["changes"]);
 
     // Nobody sees who was called.
     for (path, seen) in
@@ -343,6 +355,46 @@ async fn a_limit_that_refuses_real_callers_is_rolled_back_while_they_call() {
         met[first..=last].iter().filter(|(_, is_served)| !is_served).count(),
         (met[last + 1].0 - met[first].0).as_millis()
     ));
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_too_soon_is_rolled_back_and_closed_again() {
+    let ground = Ground::new();
+    let weekdays = [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday, Weekday::Friday];
+    let open = Schedule::new(1, "Europe/Berlin").open(&weekdays, time(9, 0, 0, 0), time(18, 0, 0, 0));
+    let checkup = EventType::new(301, "checkup", 15, &[1], open).by_phone().every(15);
+    let config = Config::empty().rate_limit(Some(RateLimit::of(1_000_000))).key(Key::new("cal_test_clinic", 1));
+    let calendar = SimulatedCalCom::start(config.host(Host::new(1, "Anna")).event_type(checkup)).await;
+    let tenant = format!(
+        "slug = \"clinic\"\nname = \"Clinic\"\ntime_zone = \"Europe/Berlin\"\nlanguage = \"en\"\n[retell]\napi_key = \"{KEY}\"\n\
+         [calendar]\nkind = \"calcom\"\nbase_url = \"{}\"\napi_key = \"cal_test_clinic\"\n[hours]\nmon = [\"09:00-18:00\"]\n\
+         [[services]]\nname = \"Checkup\"\nminutes = 15\ncalcom_event_type_id = 301\n",
+        calendar.base_url()
+    );
+    let file = ground.folder.write("clinic.toml", &tenant);
+    let applied = ground.run(&["tenant", "apply", file.to_str().expect("a path")]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let gateway = ground.gateway("frontdesk.toml").await;
+    assert_eq!(gateway.ask_of("clinic", "call-1").await, "available");
+    ground.folder.write("new.toml", &(ground.text(&[]) + "[circuit_breaker]\nfailure_threshold = 1\n"));
+    // One bad answer, which is nothing by the rules of before.
+    let harmed = async {
+        gateway.hears(0, &["a revision of the configuration is taken up"]).await;
+        calendar.fault(Fault::status(Route::Slots, 500, ErrorShape::A).standing());
+        until("it opens", async || {
+            gateway.ask_of("clinic", "call-2").await;
+            gateway.lines().iter().any(|line| line.contains("Circuit breaker OPEN")).then_some(())
+        })
+        .await;
+        calendar.clear_faults();
+    };
+    let ((code, told), ()) = tokio::join!(ground.activate("new.toml", "60s"), harmed);
+    assert_eq!((code, &told["outcome"]), (1, &json!("rolled_back")), "{told:#}");
+    assert!(told["reason"].as_str().expect("a reason").contains("breakers"), "{told:#}");
+    // The time itself is held for the first call.
+    let began = this_moment();
+    until("callers are served again", async || (gateway.ask_of("clinic", "call-3").await == "offered").then_some(())).await;
+    assert!(began.elapsed() < Duration::from_secs(50), "without the minute that it would have stayed open");
 }
 
 #[tokio::test]
@@ -480,6 +532,66 @@ async fn a_configuration_and_a_feature_are_brought_back_by_hand() {
     for wrong in [&["rollback", "--feature", "performance"][..], &["rollback", "--feature", "nonsense"]] {
         assert_eq!(ground.run(wrong).status.code(), Some(1), "{wrong:?}");
     }
+}
+
+#[tokio::test]
+async fn a_new_binary_that_crashes_at_its_start_leaves_the_old_one_and_a_good_one_serves() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let ground = Ground::new();
+    let binary = ground.folder.path().join("frontdesk");
+    let put = |lines: &str| {
+        let next = ground.folder.write("next.tmp", &format!("#!/bin/sh\n{lines}\n"));
+        std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o755)).expect("executable");
+        std::fs::rename(next, &binary).expect("in its place");
+    };
+    let (code, told) = ground.json(&["activate", "--upgrade"]).await;
+    assert_eq!((code, &told["outcome"]), (1, &json!("refused")), "{told:#}");
+    std::os::unix::fs::symlink(BINARY, &binary).expect("a link");
+    let gateway = ground.gateway_of(&binary, "frontdesk.toml").await;
+    put("exit 3");
+    let began = this_moment();
+    let (code, told) = ground.json(&["activate", "--upgrade"]).await;
+    assert_eq!((code, &told["outcome"]), (1, &json!("rolled_back")), "{told:#}");
+    assert!(told["reason"].as_str().expect("a reason").contains("exit status: 3"), "{told:#}");
+    tell(&format!("a binary that crashes at its start: told after {} ms, the old one serves", began.elapsed().as_millis()));
+    assert_ne!(gateway.ask("call-1").await, "");
+    put(&format!("exec {BINARY} \"$@\""));
+    let (code, told) = ground.json(&["activate", "--upgrade"]).await;
+    assert_eq!((code, &told["outcome"]), (0, &json!("upgraded")), "{told:#}");
+    let new = gateway.hears(0, &["handed over"]).await["successor"].as_u64().expect("a process");
+    assert!(told["stages"][1]["says"].as_str().expect("words").contains(&format!("process {new} serves")), "{told:#}");
+    assert_ne!(gateway.ask("call-2").await, "");
+    let _ = Command::new("kill").args(["-KILL", &new.to_string()]).status();
+}
+
+#[tokio::test]
+async fn the_file_that_gateways_start_with_never_keeps_what_did_harm() {
+    let ground = Ground::new();
+    let gateway = ground.gateway("frontdesk.toml").await;
+    ground.write("frontdesk.toml", &[("availability", "1/min")]);
+    let (code, told) = ground.activate("frontdesk.toml", "60s").await;
+    assert_eq!((code, &told["outcome"]), (1, &json!("rolled_back")), "{told:#}");
+    assert_eq!(ground.read("frontdesk.toml"), ground.text(&[]));
+    gateway.stop().await;
+    let gateway = ground.gateway("frontdesk.toml").await;
+    for call in 0..5 {
+        assert_ne!(gateway.ask(&format!("call-{call}")).await, "rate_limited");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_dies_while_it_is_watched_speaks_against_the_configuration() {
+    let ground = Ground::new();
+    let mut gateway = ground.gateway("frontdesk.toml").await;
+    ground.write("new.toml", &[("booking", "77/min")]);
+    let killed = async {
+        until("it holds", async || (gateway.booking_limit().await == 77).then_some(())).await;
+        gateway.child.kill().expect("killed");
+    };
+    let ((code, told), ()) = tokio::join!(ground.activate("new.toml", "60s"), killed);
+    assert_eq!((code, &told["outcome"]), (1, &json!("rolled_back")), "{told:#}");
+    let gateway = ground.gateway("frontdesk.toml").await;
+    assert_eq!(gateway.booking_limit().await, 100_000, "the next one starts with what was good");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
