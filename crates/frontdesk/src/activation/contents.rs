@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frontdesk_core::ports::StoreError;
-use frontdesk_store::{ConfigRevision, RevisionOrigin, RevisionOutcome};
+use frontdesk_store::{ConfigRevision, RevisionOrigin, RevisionOutcome, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -43,6 +43,14 @@ fn lay_over(under: &mut Value, over: Value) {
             }
         }
         (under, over) => *under = over,
+    }
+}
+
+/// The live sections that hold: the newest revision's, or those of a file that no gateway took up yet.
+pub(crate) async fn in_force(store: &Store, of_file: &Live) -> Result<Live, StoreError> {
+    match store.newest_revision().await? {
+        None => Ok(of_file.clone()),
+        Some(newest) => read(&newest.body).map_err(|why| StoreError::Broken(why.into())),
     }
 }
 

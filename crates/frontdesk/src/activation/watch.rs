@@ -20,6 +20,8 @@ const BEAT_EVERY: Duration = Duration::from_millis(500);
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long gateways may take to take a revision up. One that was killed is in the list for ten seconds.
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(15);
+/// Within this a gateway that serves has told of itself.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
 /// So many looks in a row may miss a gateway that was there.
 const MISSED: u32 = 3;
 
@@ -31,6 +33,8 @@ pub(crate) struct Trial {
     pub(crate) first: Vec<Vitals>,
     /// And when it was applied.
     pub(crate) base: Vec<Vitals>,
+    /// How many gateways took it up.
+    gateways: usize,
     /// Slower than this is slow, milliseconds.
     pub(crate) slow_ms: u64,
     /// Looks in a row that missed a gateway.
@@ -49,7 +53,12 @@ pub(crate) struct Look {
 impl Trial {
     pub(crate) fn new(store: Store, world: World, first: Vec<Vitals>, base: Vec<Vitals>, slow: Duration) -> Self {
         let slow_ms = u64::try_from(slow.as_millis()).unwrap_or(u64::MAX);
-        Self { store, world, first, base, slow_ms, missed: 0 }
+        Self { store, world, first, base, gateways: 0, slow_ms, missed: 0 }
+    }
+
+    /// So many gateways took it up. One that is in the list of before may have been gone already.
+    pub(crate) fn applied(&mut self, gateways: usize) {
+        self.gateways = gateways;
     }
 
     /// How it goes, and what goes wrong, if anything does.
@@ -57,9 +66,9 @@ impl Trial {
         let now = vitals::all(&self.store, self.world.clock.now()).await?;
         let since = between(&self.base, &now);
         let look = Look { since, gateways: now.len() };
-        self.missed = if now.len() < self.base.len() { self.missed + 1 } else { 0 };
+        self.missed = if now.len() < self.gateways { self.missed + 1 } else { 0 };
         if self.missed >= MISSED {
-            let (there, were) = (now.len(), self.base.len());
+            let (there, were) = (now.len(), self.gateways);
             return Ok((look, Some(format!("gateways that tell of themselves: {there} of {were}"))));
         }
         let (ever, lately) = (between(&[], &self.base), between(&self.first, &self.base));
@@ -80,6 +89,20 @@ pub(crate) fn between(before: &[Vitals], after: &[Vitals]) -> Seen {
         seen.opened += now.breakers_opened.saturating_sub(was.map_or(0, |it| it.breakers_opened));
     }
     seen
+}
+
+/// The gateways that run. One that started this very moment has not told of itself yet, so that is waited for.
+pub(crate) async fn running(store: &Store, world: &World) -> Result<Vec<Vitals>, StoreError> {
+    let mut looks = interval(LOOK_EVERY);
+    let began = world.clock.now();
+    loop {
+        looks.tick().await;
+        let now = world.clock.now();
+        let all = vitals::all(store, now).await?;
+        if !all.is_empty() || now.duration_since(began).unsigned_abs() > TOLD_WITHIN {
+            return Ok(all);
+        }
+    }
 }
 
 /// Waits until every gateway that runs has taken `number` up; returns how many they are.

@@ -186,7 +186,7 @@ struct Activation {
 impl Activation {
     async fn run(&self, report: &mut Report<'_>) -> Result<End, CommandError> {
         let newest = self.store.newest_revision().await?;
-        let first = vitals::all(&self.store, self.world.clock.now()).await?;
+        let first = watch::running(&self.store, &self.world).await?;
         let Some(newest) = newest.filter(|_| !first.is_empty()) else {
             let why = "no gateway runs on this store: start one, it takes up its file".to_owned();
             report.stage("validate", false, &why)?;
@@ -262,7 +262,15 @@ impl Activation {
         mut trial: Trial,
     ) -> Result<Result<String, String>, CommandError> {
         match watch::taken_up(&self.store, &self.world, number).await {
-            Ok(gateways) => report.stage("apply", true, &format!("revision {number}, taken up by gateways: {gateways}"))?,
+            Ok(0) => {
+                let why = "no gateway is left that could take it up".to_owned();
+                report.stage("apply", false, &why)?;
+                return Ok(Err(why));
+            }
+            Ok(gateways) => {
+                trial.applied(gateways);
+                report.stage("apply", true, &format!("revision {number}, taken up by gateways: {gateways}"))?;
+            }
             Err(why) => {
                 report.stage("apply", false, &why)?;
                 return Ok(Err(why));

@@ -33,7 +33,7 @@ pub(super) enum Upgraded {
 
 pub(super) async fn run(report: &mut Report<'_>, store: &Store, world: &World) -> Result<Upgraded, CommandError> {
     let host = system::host();
-    let all = vitals::all(store, world.clock.now()).await?;
+    let all = watch::running(store, world).await?;
     let (here, elsewhere): (Vec<Vitals>, Vec<Vitals>) = all.into_iter().partition(|it| it.host == host && is_gateway(it.process));
     if here.is_empty() {
         let why = "no gateway runs on this machine".to_owned();
