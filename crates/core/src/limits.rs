@@ -299,10 +299,12 @@ impl Gate {
                 }
             }
         }
-        if consume {
+        // A synthetic call that is refused is told by whoever made it.
+        let is_counted = !asker.tenant().is_some_and(|tenant| tenant.slug.is_canary());
+        if consume && is_counted {
             self.switches.count(Protection::RateLimit, refusal.is_none(), mode);
         }
-        let abuse = refusal.as_ref().is_some_and(|(key, _)| self.is_abuse(key, now.as_microsecond()));
+        let abuse = is_counted && refusal.as_ref().is_some_and(|(key, _)| self.is_abuse(key, now.as_microsecond()));
         let verdict = Verdict {
             mode,
             standings: classes.into_iter().zip(decision.standings).collect(),
@@ -384,6 +386,10 @@ fn buckets(asker: Asker<'_>, class: Class, limits: &Limits) -> (Vec<Class>, Vec<
     let name = class.name();
     let mut classes = vec![class];
     let mut buckets = match asker {
+        // Each synthetic call stands for one caller under the deployment's limits, however many are made.
+        Asker::Voice { tenant, call: Some(call) } if tenant.slug.is_canary() => {
+            vec![bucket(class, format!("rate_limit:{}:{}:{name}", tenant.slug.as_str(), call.as_str()))]
+        }
         Asker::Voice { tenant, .. } | Asker::Events { tenant } => {
             vec![bucket(class, format!("rate_limit:{}:{name}", tenant.slug.as_str()))]
         }

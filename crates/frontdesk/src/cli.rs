@@ -1,5 +1,6 @@
 //! The command line: answers on standard output, logs on standard error.
 
+mod activate;
 mod agent;
 mod call;
 mod calls;
@@ -9,8 +10,10 @@ mod operate;
 mod out;
 mod outbox;
 mod privacy;
+mod rollback;
 mod serve;
 mod tenant;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +46,11 @@ enum Command {
     Demo(demo::Options),
     /// The gateway.
     Serve(serve::Options),
+    /// Another configuration for gateways that serve: checked, applied, tried out, watched; rolled back by itself
+    /// where it does harm.
+    Activate(activate::Options),
+    /// The configuration, or one feature, as it was before.
+    Rollback(rollback::Options),
     /// Plays a caller against a running gateway: signs real requests, shows each answer.
     Call(call::Options),
     /// The calls, and one of them step by step.
@@ -125,14 +133,13 @@ impl Context {
 }
 
 /// The same, with its revision.
-fn load_with_revision(file: Option<&Path>) -> Result<(DeploymentConfig, String), Problems> {
-    match file {
-        Some(file) => DeploymentConfig::load_with_revision(Some(file)),
-        None => {
-            let default = PathBuf::from(DEFAULT_FILE);
-            DeploymentConfig::load_with_revision(default.exists().then_some(default.as_path()))
-        }
-    }
+fn load_with_revision(named: Option<&Path>) -> Result<(DeploymentConfig, String), Problems> {
+    DeploymentConfig::load_with_revision(file(named).as_deref())
+}
+
+/// The file that the configuration is in: the one that is named, else the default one if it is there.
+fn file(named: Option<&Path>) -> Option<PathBuf> {
+    named.map(Path::to_path_buf).or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|default| default.exists()))
 }
 
 /// How a command failed, and with it the exit code.
@@ -217,6 +224,8 @@ pub fn run() -> ExitCode {
         match command {
             Command::Demo(options) => demo::run(&mut context, options).await,
             Command::Serve(options) => serve::run(&mut context, options).await,
+            Command::Activate(options) => activate::run(&mut context, options).await,
+            Command::Rollback(options) => rollback::run(&mut context, options).await,
             Command::Call(options) => call::run(&mut context, options).await,
             Command::Calls { command } => calls::run(&mut context, command).await,
             Command::Health(options) => health::run(&mut context, options).await,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../../../ARCHITECTURE.md")]
 
+mod activation;
 mod catch_up;
 pub mod cli;
 pub mod config;
@@ -17,4 +18,5 @@ mod systemd;
 mod tasks;
 mod telemetry;
 mod tenants;
+mod vitals;
 pub mod wiring;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::activation::contents;
 use async_trait::async_trait;
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::Clock;
@@ -67,6 +68,10 @@ impl Operations for HouseOperations {
 
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError> {
         Ok(self.store.audit(most).await?.into_iter().map(done).collect())
+    }
+
+    async fn revisions(&self, most: u32) -> Result<Vec<Value>, StoreError> {
+        Ok(self.store.revisions(most).await?.iter().map(contents::row).collect())
     }
 
     async fn polls(&self) -> Vec<PollRow> {

@@ -12,6 +12,8 @@ pub(crate) struct Standing(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     in_force: Option<InForce>,
+    /// The number of the stored revision.
+    stored: i64,
     /// Whether the last one that was read is the one in force.
     refused: bool,
     leaving: bool,
@@ -22,8 +24,18 @@ impl Standing {
     pub(crate) fn loaded(&self, revision: String, now: Timestamp) {
         let mut inner = self.inner();
         let refused = inner.in_force.take().and_then(|before| before.refused);
-        inner.in_force = Some(InForce { revision, loaded_at: now, refused });
+        let stored = inner.stored;
+        inner.in_force = Some(InForce { revision, stored, loaded_at: now, refused });
         inner.refused = false;
+    }
+
+    /// That stored revision is in force.
+    pub(crate) fn holds(&self, number: i64) {
+        let mut inner = self.inner();
+        inner.stored = number;
+        if let Some(in_force) = &mut inner.in_force {
+            in_force.stored = number;
+        }
     }
 
     /// One was refused; the one before stays in force.
@@ -54,7 +66,7 @@ impl Standing {
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let inner = self.inner();
         let mut findings = Vec::new();
-        if let Some(InForce { revision, loaded_at, refused }) = &inner.in_force {
+        if let Some(InForce { revision, loaded_at, refused, .. }) = &inner.in_force {
             let in_force = format!("revision {revision}, in force since {loaded_at}");
             findings.push(match refused {
                 Some((at, why)) if inner.refused => Finding::warn(

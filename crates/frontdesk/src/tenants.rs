@@ -23,6 +23,8 @@ pub(crate) struct Tenants {
     calendars: Arc<Calendars>,
     clock: Arc<dyn Clock>,
     now: RwLock<Arc<Snapshot>>,
+    /// The tenant of synthetic calls, while there are any. It answers to its name and is in no list.
+    canary: RwLock<Option<Arc<Tenant>>>,
 }
 
 impl Tenants {
@@ -30,7 +32,7 @@ impl Tenants {
     pub(crate) async fn open(store: Store, calendars: Arc<Calendars>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let version = store.tenants_version().await?;
         let tenants = store.tenants().await?;
-        Ok(Self { store, calendars, clock, now: RwLock::new(Arc::new(Snapshot { version, tenants })) })
+        Ok(Self { store, calendars, clock, now: RwLock::new(Arc::new(Snapshot { version, tenants })), canary: RwLock::default() })
     }
 
     /// Reads them again if anybody changed one.
@@ -49,6 +51,15 @@ impl Tenants {
         Ok(())
     }
 
+    /// From now on synthetic calls are served, or not any more.
+    pub(crate) fn set_canary(&self, canary: Option<Arc<Tenant>>) {
+        *self.canary.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = canary;
+    }
+
+    fn canary(&self) -> Option<Arc<Tenant>> {
+        self.canary.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.now.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
@@ -56,6 +67,9 @@ impl Tenants {
 
 impl Directory for Tenants {
     fn tenant(&self, id: &TenantId) -> Option<Arc<Tenant>> {
+        if id.is_canary() {
+            return self.canary();
+        }
         self.snapshot().tenants.iter().find(|tenant| tenant.slug == *id).cloned()
     }
 }
@@ -68,6 +82,10 @@ impl Recognition for Tenants {
 
     fn tenant(&self, slug: &str) -> Option<Arc<Tenant>> {
         self.snapshot().tenants.iter().find(|tenant| tenant.slug.as_str() == slug).cloned()
+    }
+
+    fn canary(&self) -> Option<Arc<Tenant>> {
+        self.canary()
     }
 
     fn calendar_changed(&self, tenant: &Tenant) {

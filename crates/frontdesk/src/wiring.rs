@@ -30,7 +30,7 @@ use crate::config::secrets::{Resolved, SecretSource};
 use crate::courier::{self, Courier, Mail, Targets, Webhook};
 use crate::house::HouseHealth;
 use crate::journal::StoredJournal;
-use crate::news::News;
+use crate::news::{self, News};
 use crate::operations::HouseOperations;
 use crate::standing::Standing;
 use crate::system::{self, SystemClock, SystemDice};
@@ -113,6 +113,8 @@ pub struct House {
     pub(crate) replica: String,
     pub(crate) standing: Arc<Standing>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The revision of the configuration that is in force here; 0 before one was looked at.
+    pub(crate) held: i64,
     config: Arc<Current<DeploymentConfig>>,
     /// What stood behind the keys that only a start takes up.
     fixed: Vec<(&'static str, Option<Secret>)>,
@@ -355,9 +357,17 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
     if let Some(own) = &state.own {
         own.take_over(store.kept_windows().await.map_err(store_error)?);
     }
-    let news = News::open(store.clone(), tenants.clone(), Arc::clone(&switches), Arc::clone(&state.shared))
-        .await
-        .map_err(store_error)?;
+    let replica = random_text(&*world.dice);
+    let news = News::open(news::Parts {
+        store: store.clone(),
+        tenants: tenants.clone(),
+        switches: Arc::clone(&switches),
+        state: Arc::clone(&state.shared),
+        clock: Arc::clone(&world.clock),
+        replica: replica.clone(),
+    })
+    .await
+    .map_err(store_error)?;
     let gate = Arc::new(Gate::new(
         Arc::clone(&state.shared),
         Arc::clone(&switches),
@@ -440,7 +450,6 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         dice: Arc::clone(&world.dice),
         settings,
     });
-    let replica = random_text(&*world.dice);
     let arrangement = Arrangement { desk: desk.clone(), gate, courier, rules, retention: retention(config) };
     Ok(House {
         store,
@@ -456,6 +465,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         replica,
         standing,
         clock: Arc::clone(&world.clock),
+        held: 0,
         config: in_force,
         fixed: secrets_of_the_start(config)?,
     })

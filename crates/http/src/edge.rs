@@ -15,6 +15,7 @@ use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{BreakerRow, BucketRow};
 use frontdesk_core::tenant::{Scope, Tenant};
+use frontdesk_core::vitals::Counts;
 use jiff::Timestamp;
 
 use crate::health::Health;
@@ -90,6 +91,11 @@ pub trait Recognition: Send + Sync {
     /// The tenant with that slug.
     fn tenant(&self, slug: &str) -> Option<Arc<Tenant>>;
 
+    /// The tenant of synthetic calls, while there are any; it is none of the above.
+    fn canary(&self) -> Option<Arc<Tenant>> {
+        None
+    }
+
     /// Something changed in a tenant's calendar: what is remembered of it is out of date.
     fn calendar_changed(&self, tenant: &Tenant);
 
@@ -102,6 +108,8 @@ pub trait Recognition: Send + Sync {
 pub struct InForce {
     /// Which one: the beginning of the file's SHA-256.
     pub revision: String,
+    /// Its number among the stored revisions of the live sections; 0 is none.
+    pub stored: i64,
     /// Since when.
     pub loaded_at: Timestamp,
     /// When one was refused last, and why.
@@ -159,6 +167,9 @@ pub trait Operations: Send + Sync {
 
     /// What operators did, newest first.
     async fn audit(&self, most: u32) -> Result<Vec<Done>, StoreError>;
+
+    /// The revisions of the configuration, newest first.
+    async fn revisions(&self, most: u32) -> Result<Vec<serde_json::Value>, StoreError>;
 
     /// How calendars answer when they are asked for what changed; none where the store does not say.
     async fn polls(&self) -> Vec<PollRow>;
@@ -232,6 +243,11 @@ impl Edge {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// What callers met so far, whatever the configuration was.
+    pub fn counts(&self) -> Counts {
+        self.0.metrics.pulse.counts()
     }
 
     /// How a protection stands for a tenant, or for requests without one.

@@ -257,9 +257,9 @@ fn basics(edge: &Edge, report: &HealthReport) -> Map<String, Value> {
 }
 
 fn configuration(in_force: &InForce) -> Value {
-    let InForce { revision, loaded_at, refused } = in_force;
+    let InForce { revision, stored, loaded_at, refused } = in_force;
     let refused = refused.as_ref().map(|(at, why)| json!({ "at": at.to_string(), "why": why }));
-    json!({ "revision": revision, "loaded_at": loaded_at.to_string(), "last_refusal": refused })
+    json!({ "revision": revision, "stored_revision": stored, "loaded_at": loaded_at.to_string(), "last_refusal": refused })
 }
 
 fn status(severity: Severity) -> StatusCode {

@@ -35,6 +35,7 @@ pub(crate) fn router() -> Router<Edge> {
         .route("/api/admin/limits", get(limits))
         .route("/api/admin/limits/reset", post(reset_limit))
         .route("/api/admin/audit", get(audit))
+        .route("/api/admin/revisions", get(revisions))
         .route("/api/admin/outbox", get(outbox))
         .route("/api/admin/outbox/{id}/retry", post(retry))
         .route("/api/admin/exchanges/{request_id}", get(exchanges))
@@ -177,6 +178,11 @@ async fn exchanges(State(edge): State<Edge>, headers: HeaderMap, Path(request): 
         rows.extend(edge.operations.exchanges(tenant.scope(), &request).await?.iter().map(|it| exchange(&tenant, it)));
     }
     Ok(items(rows))
+}
+
+async fn revisions(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Problem> {
+    admitted(&edge, &headers).await?;
+    Ok(items(edge.operations.revisions(100).await?))
 }
 
 async fn audit(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Problem> {

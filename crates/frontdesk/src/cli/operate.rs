@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{CommandError, Context, who};
+use crate::activation::contents::in_force;
 use crate::config::deployment::{DeploymentConfig, StateUrl};
 use crate::config::durations::parse_duration;
 use crate::operations::{SNAPSHOT, obey};
@@ -71,9 +72,10 @@ struct Desk<'c> {
 
 impl<'c> Desk<'c> {
     async fn open(context: &'c mut Context) -> Result<Self, CommandError> {
-        let config = context.load()?;
+        let mut config = context.load()?;
         let world = World::real();
         let store = open_store(&config, &world).await?;
+        config.live = in_force(&store, &config.live).await?;
         Ok(Self { config, store, world, context })
     }
 

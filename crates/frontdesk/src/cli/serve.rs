@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_core::shared::MemoryState;
-use frontdesk_store::{AuditRow, Store};
+use frontdesk_store::{AuditRow, RevisionOrigin, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -15,14 +15,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{CommandError, Context, Given, chain};
+use crate::activation::uptake::{self, Found, Meaning, Source};
 use crate::config::deployment::DeploymentConfig;
 use crate::config::durations::parse_duration;
 use crate::config::problems::{Problem, Problems};
 use crate::handover::{HandoverError, Predecessor, Program, Successor};
+use crate::operations::PROCESS;
 use crate::serving::{Door, Latch, Origin};
 use crate::systemd;
 use crate::tasks;
-use crate::wiring::{House, World, build};
+use crate::wiring::{House, Next, World, build};
 
 /// How long deliveries, and writes to calendars that nobody waits for any more, may take after the last request.
 const LAST_WORK: Duration = Duration::from_secs(5);
@@ -50,12 +52,14 @@ fn span(text: &str) -> Result<Duration, String> {
 pub(super) struct Renewal {
     program: Program,
     ready_within: Duration,
-    read: Box<dyn Fn() -> Result<(DeploymentConfig, String), Problems> + Send>,
+    /// The file that it was started from, and whether it joins others.
+    begin: (Source, bool),
+    read: Box<dyn Fn() -> Result<(DeploymentConfig, Source), Problems> + Send>,
 }
 
 pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitCode, CommandError> {
     let read = reader(context, options.listen);
-    let (config, revision) = read()?;
+    let (config, source) = read()?;
     let program = Program::own()?;
     let (listener, origin, predecessor) = match context.given.take() {
         Some(Given::Inheritance(inheritance)) => {
@@ -70,8 +74,11 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
         None => (bind(config.server.listen).await?, Origin::Own, None),
     };
     let house = build(&config, &World::real()).await?;
-    house.standing.loaded(revision, house.clock.now());
-    let renewal = Renewal { program, ready_within: options.ready_within, read: Box::new(read) };
+    house.standing.loaded(source.digest.clone(), house.clock.now());
+    let others = house.store.snapshots(PROCESS, house.clock.now()).await?.len();
+    // The gateway that this one replaces reads the same file.
+    let joins = others > usize::from(predecessor.is_some());
+    let renewal = Renewal { program, ready_within: options.ready_within, begin: (source, joins), read: Box::new(read) };
     serve(house, listener, origin, predecessor, Some(renewal)).await
 }
 
@@ -79,14 +86,16 @@ pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitC
 fn reader(
     context: &Context,
     listen: Option<SocketAddr>,
-) -> impl Fn() -> Result<(DeploymentConfig, String), Problems> + Send + use<> {
-    let file = context.config.clone();
+) -> impl Fn() -> Result<(DeploymentConfig, Source), Problems> + Send + use<> {
+    let named = context.config.clone();
     move || {
-        let (mut config, revision) = super::load_with_revision(file.as_deref())?;
+        let file = super::file(named.as_deref());
+        let modified = file.as_deref().and_then(Source::modified);
+        let (mut config, digest) = super::load_with_revision(named.as_deref())?;
         if let Some(listen) = listen {
             config.server.listen = listen;
         }
-        Ok((config, revision))
+        Ok((config, Source { file, digest, modified }))
     }
 }
 
@@ -103,7 +112,7 @@ fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
 
 /// Serves until SIGTERM or SIGINT, or until another process does.
 pub(super) async fn serve(
-    house: House,
+    mut house: House,
     listener: TcpListener,
     origin: Origin,
     mut predecessor: Option<Predecessor>,
@@ -121,8 +130,12 @@ pub(super) async fn serve(
         }
         house.store.share().await?;
     }
+    // Not before: a process that fails until here has changed nothing for the one that goes on.
+    if let Some(Renewal { begin: (source, joins), .. }) = &renewal {
+        uptake::begin(&mut house, source, *joins).await?;
+    }
     let (stop, stopped) = watch::channel(false);
-    let background = tasks::start(&house, stopped);
+    let background = tasks::start(&house, address, stopped);
     let door = Door::open(listener, origin, frontdesk_http::app(house.edge.clone()))?;
     let mut following = JoinSet::new();
     if let Some(mut predecessor) = predecessor {
@@ -189,6 +202,7 @@ impl Gateway {
     async fn live(&mut self, signals: &mut Signals) -> End {
         let mut upgrade: Option<Upgrade> = None;
         let mut looks = looks();
+        let mut revised = self.house.news.revision();
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return End::Stopped,
@@ -218,7 +232,11 @@ impl Gateway {
                         }
                     }
                 }
+                Ok(()) = revised.changed() => self.follow().await,
                 _ = looks.tick() => {
+                    if *revised.borrow() > self.house.held {
+                        self.follow().await;
+                    }
                     if self.door.is_shut() {
                         tracing::error!(critical = true, "nobody is let in any more");
                         return End::Stopped;
@@ -239,12 +257,14 @@ impl Gateway {
         };
         systemd::reloading();
         let was = self.house.standing.revision();
-        let taken = (renewal.read)().and_then(|(config, revision)| {
+        let read = (renewal.read)().and_then(|(config, source)| {
             let next = self.house.prepare(&config)?;
-            let changes = next.changes.clone();
-            self.door.answer_with(frontdesk_http::app(next.edge.clone()), || self.house.take_up(next));
-            Ok((changes, revision))
+            Ok((config, source, next))
         });
+        let taken = match read {
+            Ok((config, source, next)) => self.take_up_file(&config, source, next).await,
+            Err(problems) => Err(problems),
+        };
         let now = self.house.clock.now();
         match taken {
             Ok((changes, revision)) => {
@@ -272,6 +292,67 @@ impl Gateway {
             }
         }
         systemd::ready(&self.house.standing.revision());
+    }
+
+    /// Takes up the file that was read, as a revision where it says something else than the newest one.
+    async fn take_up_file(
+        &mut self,
+        config: &DeploymentConfig,
+        source: Source,
+        next: Next,
+    ) -> Result<(Vec<&'static str>, String), Problems> {
+        let named = source.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+        let refused = |found: String, expected: &str| Problem {
+            file: named.clone(),
+            line: None,
+            path: String::new(),
+            found,
+            expected: expected.to_owned(),
+        };
+        let number = match uptake::meaning(&self.house, (&config.live, &source), RevisionOrigin::Reload, true).await {
+            Ok(Meaning::Same(number) | Meaning::Made(number)) => number,
+            Ok(Meaning::Older(_, why)) => {
+                return Err(refused(why, "a file that was edited since; or `frontdesk activate` it").into());
+            }
+            Err(error) => return Err(refused(chain(&error), "a store that takes the revision").into()),
+        };
+        let changes = next.changes.clone();
+        self.door.answer_with(frontdesk_http::app(next.edge.clone()), || self.house.take_up(next));
+        self.hold(number).await;
+        Ok((changes, source.digest))
+    }
+
+    /// Takes up the newest revision, whoever made it.
+    async fn follow(&mut self) {
+        match uptake::next(&self.house).await {
+            Ok(Found::Held) => {}
+            Ok(Found::Next(number, next)) => {
+                let (was, changed) = (self.house.held, next.changes.join(", "));
+                self.door.answer_with(frontdesk_http::app(next.edge.clone()), || self.house.take_up(*next));
+                tracing::warn!(channel = "audit", was, number, changed, "a revision of the configuration is taken up");
+                self.hold(number).await;
+            }
+            Ok(Found::Unreadable(number, why)) => {
+                tracing::error!(channel = "audit", number, why, "a revision cannot be taken up; the one before stays in force");
+                let (store, replica) = (&self.house.store, &self.house.replica);
+                if let Err(error) = uptake::report(store, number, replica, Some(&why), self.house.clock.now()).await {
+                    tracing::error!(error = error.with_causes(), "that could not be told");
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = error.with_causes(), "the newest revision could not be read; it is tried again")
+            }
+        }
+    }
+
+    /// That revision is in force here.
+    async fn hold(&mut self, number: i64) {
+        let House { store, replica, clock, .. } = &self.house;
+        if let Err(error) = uptake::report(store, number, replica, None, clock.now()).await {
+            tracing::error!(error = error.with_causes(), "it could not be told that a revision is taken up");
+        }
+        self.house.held = number;
+        self.house.standing.holds(number);
     }
 
     /// SIGUSR2: a new process of the binary on disk.

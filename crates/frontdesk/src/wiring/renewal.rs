@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use frontdesk_core::sensitive::Secret;
-use frontdesk_http::Edge;
+use frontdesk_http::{AdminKey, Edge};
 
 use super::{Arrangement, House, admin_keys, budgets, guard_rules, open_mail, open_webhook, problem, retention, settings};
+use crate::config::deployment::live::{Alerts, Live};
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::SecretSource;
+use crate::courier::Courier;
 use crate::operations::HouseOperations;
 use crate::system;
 
@@ -37,7 +39,26 @@ impl House {
             }
         };
         Problems::from(problems).into_result(())?;
+        let courier = Arc::new(before.courier.renewed(webhook, mail));
+        Ok(self.next(config.clone(), admin_keys, courier))
+    }
 
+    /// Gets other live sections ready. Nothing outside of them is looked at, so nothing can be wrong with them.
+    pub(crate) fn prepare_live(&self, live: Live) -> Next {
+        let in_force = self.config.now();
+        // A revision holds no secret: where alerts go is this gateway's own.
+        let alerts = Alerts { webhook_url: in_force.live.alerts.webhook_url.clone(), ..live.alerts };
+        let config = DeploymentConfig { live: Live { alerts, ..live }, ..DeploymentConfig::clone(&in_force) };
+        self.next(config, self.edge.settings.admin_keys.clone(), Arc::clone(&self.arrangement.now().courier))
+    }
+
+    /// The live sections that are in force.
+    pub(crate) fn live(&self) -> Live {
+        self.config.now().live.clone()
+    }
+
+    fn next(&self, config: DeploymentConfig, admin_keys: Vec<AdminKey>, courier: Arc<Courier>) -> Next {
+        let (before, in_force, config) = (self.arrangement.now(), self.config.now(), &config);
         let gate = Arc::new(before.gate.renewed(config.live.rate_limit.limits()));
         let desk = self.desk.renewed(Arc::clone(&gate), budgets(config));
         let operations = Arc::new(HouseOperations {
@@ -52,14 +73,9 @@ impl House {
             parts.operations = operations;
             parts.settings = settings(config, admin_keys);
         });
-        let arrangement = Arrangement {
-            desk,
-            gate,
-            courier: Arc::new(before.courier.renewed(webhook, mail)),
-            rules: config.live.circuit_breaker.rules(),
-            retention: retention(config),
-        };
-        Ok(Next { changes: in_force.changes(config), config: config.clone(), edge, arrangement })
+        let arrangement =
+            Arrangement { desk, gate, courier, rules: config.live.circuit_breaker.rules(), retention: retention(config) };
+        Next { changes: in_force.changes(config), config: config.clone(), edge, arrangement }
     }
 
     /// Takes up what was got ready; nothing here can fail or wait. Requests that run keep the desk, the gate and

@@ -335,6 +335,9 @@ impl Operations for Stub {
     async fn call_events(&self, _scope: Scope<'_>, _call: &CallId) -> Result<Vec<Heard>, StoreError> {
         Ok(Vec::new())
     }
+    async fn revisions(&self, _most: u32) -> Result<Vec<Value>, StoreError> {
+        Ok(Vec::new())
+    }
     async fn audit(&self, _most: u32) -> Result<Vec<Done>, StoreError> {
         Ok(Vec::new())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use frontdesk_core::call::{CallContext, Phone};
+use frontdesk_core::ids::TenantId;
 use frontdesk_core::tenant::Tenant;
 
 use super::envelope::Envelope;
@@ -14,7 +15,8 @@ use crate::problem::Problem;
 
 /// The tenant of the path, if the body was signed with one of its keys.
 pub(crate) fn by_path(edge: &Edge, slug: &str, headers: &HeaderMap, body: &[u8]) -> Result<Arc<Tenant>, Problem> {
-    let tenant = find_tenant(edge, slug).ok_or_else(Problem::unauthorized)?;
+    let canary = || edge.recognition.canary().filter(|_| slug == TenantId::CANARY);
+    let tenant = find_tenant(edge, slug).or_else(canary).ok_or_else(Problem::unauthorized)?;
     if is_signed(edge, &tenant, headers, body) { Ok(tenant) } else { Err(Problem::unauthorized()) }
 }
 
