@@ -1,6 +1,7 @@
 //! The command line: answers on standard output, logs on standard error.
 
 mod agent;
+mod backup;
 mod call;
 mod calls;
 mod demo;
@@ -52,6 +53,10 @@ enum Command {
     },
     /// Looks at everything that can go wrong, and says what to do; creates nothing.
     Health(health::Options),
+    /// Everything that the store holds, in one file; gateways may run meanwhile.
+    Backup(backup::Take),
+    /// Makes the store of a backup, or proves with --verify that it could.
+    Restore(backup::Restore),
     /// Voice agents.
     Agent {
         #[command(subcommand)]
@@ -220,6 +225,8 @@ pub fn run() -> ExitCode {
             Command::Call(options) => call::run(&mut context, options).await,
             Command::Calls { command } => calls::run(&mut context, command).await,
             Command::Health(options) => health::run(&mut context, options).await,
+            Command::Backup(options) => backup::take(&mut context, options).await,
+            Command::Restore(options) => backup::restore(&mut context, options).await,
             Command::Agent { command } => agent::run(&mut context, command).await,
             Command::Feature { command } => operate::feature(&mut context, command).await,
             Command::Breaker { command } => operate::breaker(&mut context, command).await,

@@ -67,7 +67,7 @@ impl Ground {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one switch of these tests")]
-fn is_on_postgres() -> bool {
+pub(crate) fn is_on_postgres() -> bool {
     match std::env::var("FRONTDESK_TEST_STORE") {
         Err(_) => false,
         Ok(store) if store == "sqlite" => false,
