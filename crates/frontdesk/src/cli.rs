@@ -236,6 +236,7 @@ pub fn run() -> ExitCode {
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }
     });
+    crate::telemetry::outlet::finish();
     match result {
         Ok(code) => code,
         Err(error) => {

@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use frontdesk_core::ids::TenantId;
 use frontdesk_core::ports::StoreError;
-use frontdesk_core::protection::Switches;
+use frontdesk_core::protection::{Switch, Switches};
 use frontdesk_core::shared::SharedState;
 use frontdesk_store::{Store, Versions};
 
@@ -18,6 +19,7 @@ pub(crate) struct News {
     switches: Arc<Switches>,
     state: Arc<dyn SharedState>,
     seen: Mutex<Versions>,
+    features: Mutex<Vec<Switch>>,
 }
 
 impl News {
@@ -29,8 +31,9 @@ impl News {
         state: Arc<dyn SharedState>,
     ) -> Result<Self, StoreError> {
         let seen = store.versions().await?;
-        switches.take_up(&store.features().await?);
-        Ok(Self { store, tenants, switches, state, seen: Mutex::new(seen) })
+        let features = store.features().await?;
+        switches.take_up(&features);
+        Ok(Self { store, tenants, switches, state, seen: Mutex::new(seen), features: Mutex::new(features) })
     }
 
     /// Takes up what changed since the last look.
@@ -49,13 +52,29 @@ impl News {
             let features = self.store.features().await?;
             self.switches.take_up(&features);
             self.note(|seen| seen.features = now.features);
-            tracing::warn!(channel = "audit", switches = features.len(), "protections were switched");
+            self.tell(features);
         }
         for (id, command) in self.store.commands_after(before.commands).await? {
             obey(&*self.state, &command).await;
             self.note(|seen| seen.commands = id);
         }
         Ok(())
+    }
+
+    /// Writes down which switches stand otherwise than before.
+    fn tell(&self, features: Vec<Switch>) {
+        let mut before = self.features.lock().unwrap_or_else(PoisonError::into_inner);
+        let whose = |it: &Switch| (it.protection, it.tenant.clone());
+        for switch in features.iter().filter(|it| !before.contains(it)) {
+            let (feature, tenant) = (switch.protection.name(), switch.tenant.as_ref().map_or("", TenantId::as_str));
+            let (state, until) = (switch.mode.as_str(), switch.until.map_or_else(String::new, |until| until.to_string()));
+            tracing::warn!(channel = "audit", feature, tenant, state, until, "a protection was switched");
+        }
+        for switch in before.iter().filter(|it| !features.iter().any(|other| whose(other) == whose(it))) {
+            let (feature, tenant) = (switch.protection.name(), switch.tenant.as_ref().map_or("", TenantId::as_str));
+            tracing::warn!(channel = "audit", feature, tenant, state = "as configured", "a protection was switched");
+        }
+        *before = features;
     }
 
     fn note(&self, change: impl FnOnce(&mut Versions)) {

@@ -168,6 +168,11 @@ pub trait Operations: Send + Sync {
 
     /// Memory of this process, bytes; 0 where it cannot be told.
     fn resident_bytes(&self) -> u64;
+
+    /// Lines of the log that could not be written since this process began.
+    fn log_lines_lost(&self) -> u64 {
+        0
+    }
 }
 
 /// The parts.

@@ -22,6 +22,7 @@ use crate::handover::{HandoverError, Predecessor, Program, Successor};
 use crate::serving::{Door, Latch, Origin};
 use crate::systemd;
 use crate::tasks;
+use crate::telemetry::outlet::{self, Outlet};
 use crate::wiring::{House, World, build};
 
 /// How long deliveries, and writes to calendars that nobody waits for any more, may take after the last request.
@@ -56,6 +57,7 @@ pub(super) struct Renewal {
 pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitCode, CommandError> {
     let read = reader(context, options.listen);
     let (config, revision) = read()?;
+    Outlet::open(&config.log).map_err(Problems::from)?.take_up();
     let program = Program::own()?;
     let (listener, origin, predecessor) = match context.given.take() {
         Some(Given::Inheritance(inheritance)) => {
@@ -239,10 +241,14 @@ impl Gateway {
         };
         systemd::reloading();
         let was = self.house.standing.revision();
+        // For who moved the files away, whatever becomes of the configuration.
+        outlet::reopen();
         let taken = (renewal.read)().and_then(|(config, revision)| {
+            let log = Outlet::open(&config.log)?;
             let next = self.house.prepare(&config)?;
             let changes = next.changes.clone();
             self.door.answer_with(frontdesk_http::app(next.edge.clone()), || self.house.take_up(next));
+            log.take_up();
             Ok((changes, revision))
         });
         let now = self.house.clock.now();

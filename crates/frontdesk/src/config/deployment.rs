@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub mod live;
+pub mod log;
 #[cfg(test)]
 mod tests;
 
 use crate::config::addresses::{self, Network};
 use crate::config::deployment::live::Live;
+use crate::config::deployment::log::Log;
 use crate::config::problems::{Problem, Problems};
 use crate::config::reader::{self, Field, Section};
 use crate::config::secrets::SecretSource;
@@ -22,7 +24,7 @@ use crate::config::secrets::SecretSource;
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "server",
     "store",
     "state",
@@ -37,6 +39,7 @@ const SECTIONS: [&str; 14] = [
     "calendar",
     "retention",
     "health",
+    "log",
 ];
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -66,6 +69,8 @@ pub struct DeploymentConfig {
     pub retention: Retention,
     /// When health says that something needs a person.
     pub health: HealthRules,
+    /// What is written down, and where.
+    pub log: Log,
 }
 
 /// `[health]`: from where on something needs a person.
@@ -210,6 +215,7 @@ impl DeploymentConfig {
                 calendar: calendar(root),
                 retention: retention(root),
                 health: health(root),
+                log: Log::read(root),
             })
         })
     }
@@ -228,6 +234,7 @@ impl DeploymentConfig {
             calendar,
             retention: _,
             health: _,
+            log: _,
         } = self;
         let Server { listen, admin_key, admin_keys, public_url, trusted_proxies } = server;
         different([
@@ -258,6 +265,7 @@ impl DeploymentConfig {
             calendar: _,
             retention,
             health,
+            log,
         } = self;
         let Live { protections, rate_limit, circuit_breaker, deadlines, alerts } = live;
         different([
@@ -270,6 +278,7 @@ impl DeploymentConfig {
             ("outbox", *private_targets == other.private_targets),
             ("retention", *retention == other.retention),
             ("health", *health == other.health),
+            ("log", *log == other.log),
         ])
     }
 }

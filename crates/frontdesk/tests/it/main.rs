@@ -19,6 +19,7 @@ mod house;
 mod isolation;
 mod kill;
 mod leaks;
+mod logs;
 mod outage;
 mod outbox;
 mod privacy;
