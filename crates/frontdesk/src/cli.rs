@@ -5,6 +5,7 @@ mod backup;
 mod call;
 mod calls;
 mod demo;
+mod docs;
 mod health;
 mod operate;
 mod out;
@@ -87,6 +88,10 @@ enum Command {
         #[command(subcommand)]
         command: outbox::Command,
     },
+    /// What the shell completes: put it where the shell looks for it.
+    Completions(docs::Completions),
+    /// The page of the manual, or with --out one for each command.
+    Man(docs::Man),
     /// Tenants: apply files, list, show, take back, rotate keys.
     Tenant {
         #[command(subcommand)]
@@ -233,6 +238,8 @@ pub fn run() -> ExitCode {
             Command::Limits { command } => operate::limits(&mut context, command).await,
             Command::Outbox { command } => outbox::run(&mut context, command).await,
             Command::Privacy { command } => privacy::run(&mut context, command).await,
+            Command::Completions(options) => docs::completions(&mut context, &options),
+            Command::Man(options) => docs::man(&mut context, &options),
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }
     });

@@ -25,6 +25,9 @@ pub(super) struct Take {
     /// Of the backups in that folder that are named like this one, keep so many and remove the older ones.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
+    /// Prove at once that a store can be made of it, as `restore --verify` does; older ones are removed after that.
+    #[arg(long)]
+    verify: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +61,11 @@ pub(super) async fn take(context: &mut Context, options: Take) -> Result<ExitCod
         return Err(CommandError::Failed("--keep needs --to to name a folder that is there".to_owned()));
     }
     let to = folder.as_ref().map_or_else(|| options.to.clone(), |folder| folder.join(name(about.now)));
-    let taken = place_of_store(&config)?.back_up(to.clone(), about).await?;
+    let place = place_of_store(&config)?;
+    let taken = place.back_up(to.clone(), about.clone()).await?;
+    if options.verify {
+        place.prove(to.clone(), master_key_that_is_there(&config)?, about).await?;
+    }
     let removed = match (folder, options.keep) {
         (Some(folder), Some(keep)) => remove_older(&folder, keep)?,
         _ => Vec::new(),
@@ -66,7 +73,7 @@ pub(super) async fn take(context: &mut Context, options: Take) -> Result<ExitCod
     if context.json {
         context.out.json(&json!({
             "file": to.display().to_string(), "bytes": taken.bytes, "sha256": taken.sha256, "rows": taken.manifest.rows(),
-            "manifest": taken.manifest, "removed": removed, "master_key_included": false,
+            "manifest": taken.manifest, "removed": removed, "verified": options.verify, "master_key_included": false,
         }))?;
     } else {
         let manifest = &taken.manifest;
@@ -79,6 +86,9 @@ pub(super) async fn take(context: &mut Context, options: Take) -> Result<ExitCod
             taken.bytes,
             taken.sha256
         ))?;
+        if options.verify {
+            context.out.line("verified: a store was made of it and taken away again")?;
+        }
         for old in &removed {
             context.out.line(&format!("removed {old}"))?;
         }

@@ -277,9 +277,9 @@ fn a_folder_of_backups_stays_as_large_as_it_is_told() {
     for day in 1..=3 {
         here.folder.write(&format!("backups/frontdesk-2026010{day}T000000Z.backup"), "old");
     }
-    let taken = here.json(&["backup", "--to", "backups", "--keep", "2"]);
+    let taken = here.json(&["backup", "--to", "backups", "--keep", "2", "--verify"]);
     assert_eq!(taken["removed"].as_array().map(Vec::len), Some(2), "{taken}");
-    assert_eq!(taken["master_key_included"], false);
+    assert_eq!((&taken["master_key_included"], &taken["verified"]), (&json!(false), &json!(true)));
     let file = taken["file"].as_str().expect("a name");
     let text = std::fs::read_to_string(here.folder.path().join(file)).expect("text");
     let manifest: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
