@@ -38,4 +38,11 @@ else
     FRONTDESK_TEST_STORE=postgres cargo test -p frontdesk --test it --locked --no-fail-fast -- \
         --skip kill:: --skip replicas:: --skip simulation:: --skip handover::
 fi
+# The one feature: linted as a whole, and told by its own stories. Everything else is told without it.
+cargo clippy -p frontdesk --all-targets --features otlp --locked -- -D warnings
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run -p frontdesk --test it --features otlp --locked --no-fail-fast -E 'test(otlp::)'
+else
+    cargo test -p frontdesk --test it --features otlp --locked --no-fail-fast -- otlp::
+fi
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items --quiet

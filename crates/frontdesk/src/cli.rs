@@ -243,6 +243,7 @@ pub fn run() -> ExitCode {
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }
     });
+    runtime.block_on(crate::spans::end());
     crate::telemetry::outlet::finish();
     match result {
         Ok(code) => code,

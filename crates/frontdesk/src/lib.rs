@@ -11,6 +11,7 @@ mod journal;
 mod news;
 mod operations;
 mod serving;
+mod spans;
 mod standing;
 mod system;
 mod systemd;

@@ -11,6 +11,7 @@ use std::panic::PanicHookInfo;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use frontdesk_core::clock::Clock;
+use frontdesk_core::meter;
 use frontdesk_core::protection::{Mode, Protection, Switches};
 use frontdesk_core::redact::{Depth, Redactor};
 use tracing::field::{Field, Visit};
@@ -123,6 +124,9 @@ impl<S: Subscriber> Layer<S> for Lines {
             #[cfg(test)]
             To::Pages(_, is_human) => *is_human,
         };
+        if let Some(trace) = meter::trace() {
+            line.fields.push(("trace_id", Value::Text(trace)));
+        }
         let write = |room: &mut String| {
             room.clear();
             // A text takes everything.
@@ -213,6 +217,8 @@ impl<'r> Line<'r> {
         is_human: bool,
     ) -> fmt::Result {
         let level = match *metadata.level() {
+            // A collector that takes nothing is no fault of the service.
+            Level::ERROR if metadata.target().starts_with("opentelemetry") => "WARN",
             Level::ERROR if self.critical => "CRITICAL",
             Level::ERROR => "ERROR",
             Level::WARN => "WARN",

@@ -32,6 +32,7 @@ use crate::house::HouseHealth;
 use crate::journal::StoredJournal;
 use crate::news::News;
 use crate::operations::HouseOperations;
+use crate::spans;
 use crate::standing::Standing;
 use crate::system::{self, SystemClock, SystemDice};
 use crate::tasks;
@@ -449,6 +450,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         switches: Arc::clone(&switches),
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
+        spans: spans::open(&config.telemetry)?,
         settings,
     });
     let replica = random_text(&*world.dice);

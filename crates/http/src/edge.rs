@@ -14,6 +14,7 @@ use frontdesk_core::protection::{Mode, Protection, Switch, Switches};
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{BreakerRow, BucketRow};
+use frontdesk_core::spans::Spans;
 use frontdesk_core::tenant::{Scope, Tenant};
 use jiff::Timestamp;
 
@@ -206,6 +207,8 @@ pub struct EdgeParts {
     pub clock: Arc<dyn Clock>,
     /// Request ids.
     pub dice: Arc<dyn Dice>,
+    /// Who collects spans, if anybody does.
+    pub spans: Option<Arc<dyn Spans>>,
     /// The configuration.
     pub settings: Settings,
 }

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 pub mod live;
 pub mod log;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 
 use crate::config::addresses::{self, Network};
 use crate::config::deployment::live::Live;
 use crate::config::deployment::log::Log;
+use crate::config::deployment::telemetry::Telemetry;
 use crate::config::problems::{Problem, Problems};
 use crate::config::reader::{self, Field, Section};
 use crate::config::secrets::SecretSource;
@@ -24,7 +26,7 @@ use crate::config::secrets::SecretSource;
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
 
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "server",
     "store",
     "state",
@@ -40,6 +42,7 @@ const SECTIONS: [&str; 15] = [
     "retention",
     "health",
     "log",
+    "telemetry",
 ];
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -71,6 +74,8 @@ pub struct DeploymentConfig {
     pub health: HealthRules,
     /// What is written down, and where.
     pub log: Log,
+    /// Who collects spans and measurements.
+    pub telemetry: Telemetry,
 }
 
 /// `[health]`: from where on something needs a person.
@@ -216,6 +221,7 @@ impl DeploymentConfig {
                 retention: retention(root),
                 health: health(root),
                 log: Log::read(root),
+                telemetry: Telemetry::read(root),
             })
         })
     }
@@ -235,6 +241,7 @@ impl DeploymentConfig {
             retention: _,
             health: _,
             log: _,
+            telemetry,
         } = self;
         let Server { listen, admin_key, admin_keys, public_url, trusted_proxies } = server;
         different([
@@ -248,6 +255,7 @@ impl DeploymentConfig {
             ("state.answer_within", *state_within == other.state_within),
             ("secrets.master_key", *master_key == other.master_key),
             ("calendar", *calendar == other.calendar),
+            ("telemetry", *telemetry == other.telemetry),
         ])
     }
 
@@ -266,6 +274,7 @@ impl DeploymentConfig {
             retention,
             health,
             log,
+            telemetry: _,
         } = self;
         let Live { protections, rate_limit, circuit_breaker, deadlines, alerts } = live;
         different([

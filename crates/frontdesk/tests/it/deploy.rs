@@ -87,7 +87,8 @@ fn seconds(file: &str, constant: &str) -> i64 {
 
 /// How long a gateway may take from SIGTERM to its end.
 fn longest_end() -> i64 {
-    seconds("crates/frontdesk/src/serving.rs", "DRAIN") + seconds("crates/frontdesk/src/cli/serve.rs", "LAST_WORK")
+    let last_batches = 2 * seconds("crates/frontdesk/src/spans/otlp.rs", "END_WITHIN");
+    seconds("crates/frontdesk/src/serving.rs", "DRAIN") + seconds("crates/frontdesk/src/cli/serve.rs", "LAST_WORK") + last_batches
 }
 
 fn config(text: &str, of: &str) -> DeploymentConfig {

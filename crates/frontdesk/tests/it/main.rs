@@ -22,6 +22,7 @@ mod kill;
 mod leaks;
 mod logs;
 mod manual;
+mod otlp;
 mod outage;
 mod outbox;
 mod privacy;
