@@ -19,7 +19,9 @@ pub use self::file::{Manifest, TableRows};
 
 use self::file::{Reading, Writing};
 use crate::engine::postgres::session::Session;
-use crate::engine::{On, Tx, postgres, quoted, sqlite};
+use crate::engine::{Durability, On, Tx, args, postgres, quoted, sqlite};
+use crate::rows::ms;
+use crate::store::Store;
 use crate::store::operations::{AuditRow, audit};
 use crate::store::place::{Place, address, apart};
 use crate::store::schema;
@@ -225,6 +227,35 @@ impl Place {
     }
 }
 
+/// Where a store remembers when it was backed up last, and that backup proved.
+const PROVED: &str = "backup_proved_at";
+
+impl Store {
+    /// Remembers that a backup of that moment was proved. The schema may be of another release.
+    pub async fn backup_was_proved(&self, taken_at: Timestamp) -> Result<(), StoreError> {
+        self.engine
+            .write(Durability::Process, move |tx| {
+                tx.run(
+                    "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+                    args![PROVED, ms(taken_at).to_string()],
+                )
+                .map(drop)
+            })
+            .await
+    }
+
+    /// The moment of the newest backup that was proved.
+    pub async fn proved_backup(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.engine
+            .read(|tx| {
+                let row = tx.first("SELECT value FROM meta WHERE key = ?", args![PROVED])?;
+                let moment = |text: &str| Timestamp::from_millisecond(text.parse().ok()?).ok();
+                row.map(|row| crate::rows::Reading { table: "meta", row: &row }.parsed("value", moment)).transpose()
+            })
+            .await
+    }
+}
+
 fn taken(tx: &mut Tx<'_>, dialect: &schema::Dialect, to: &Path, about: &About) -> Result<Taken, BackupError> {
     let mut out = Writing::begin(to, &about.mark)?;
     let manifest = rows::dump(tx, dialect, about, &mut out)?;
@@ -264,30 +295,16 @@ fn restore_file(
     force: bool,
     about: &About,
 ) -> Result<(Proof, Option<PathBuf>), BackupError> {
-    let is_there = file.exists();
-    if is_there {
-        let looked = sqlite::alone(file, &sqlite::Stop::default(), |tx| {
-            if schema::is_there(tx, &schema::SQLITE)? {
-                may_give_way(tx, &schema::SQLITE, force, about.now)?;
-            }
-            // Works only for who is alone with the file, and brings what is in its log into it.
-            tx.each::<StoreError>("PRAGMA journal_mode = delete", |_| Ok(()))?;
-            Ok(())
-        });
-        match looked {
-            Err(BackupError::Store(StoreError::Busy(_))) => {
-                return Err(BackupError::Serves("another process has the file open".to_owned()));
-            }
-            // A file that cannot be read is what backups are for.
-            Err(BackupError::Store(_)) if force => {}
-            looked => looked?,
-        }
-    }
+    let is_there = gives_way(file, force, about.now)?;
     let trial = Trial::beside(file, &about.mark)?;
     let proof = trial.build(backup, key, Some(&restored(backup, about)))?;
     let failed = |error| BackupError::File(file.to_owned(), error);
     own_like(&trial.file, file).map_err(failed)?;
     std::fs::File::open(&trial.file).and_then(|file| file.sync_all()).map_err(failed)?;
+    // Building took its time: nobody may have come meanwhile.
+    if gives_way(file, force, about.now)? != is_there {
+        return Err(BackupError::Serves("another process has made the file meanwhile".to_owned()));
+    }
     let aside = is_there.then(|| beside(file, &format!("before-restore-{}", about.mark)));
     if let Some(aside) = &aside {
         std::fs::hard_link(file, aside).map_err(failed)?;
@@ -302,6 +319,27 @@ fn restore_file(
     std::fs::rename(&trial.file, file).map_err(failed)?;
     sync_folder(file).map_err(failed)?;
     Ok((proof, aside))
+}
+
+/// Whether a file is there; an error if it may not be replaced. Afterwards nothing of it is in a log beside it.
+fn gives_way(file: &Path, force: bool, now: Timestamp) -> Result<bool, BackupError> {
+    if !file.exists() {
+        return Ok(false);
+    }
+    let looked = sqlite::alone(file, &sqlite::Stop::default(), |tx| {
+        if schema::is_there(tx, &schema::SQLITE)? {
+            may_give_way(tx, &schema::SQLITE, force, now)?;
+        }
+        // Works only for who is alone with the file, and brings what is in its log into it.
+        tx.each::<StoreError>("PRAGMA journal_mode = delete", |_| Ok(()))?;
+        Ok(true)
+    });
+    match looked {
+        Err(BackupError::Store(StoreError::Busy(_))) => Err(BackupError::Serves("another process has the file open".to_owned())),
+        // A file that cannot be read is what backups are for.
+        Err(BackupError::Store(_)) if force => Ok(true),
+        looked => looked,
+    }
 }
 
 /// A database file that is not in its place yet; gone unless it was moved there.

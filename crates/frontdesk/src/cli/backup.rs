@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use frontdesk_core::ids::random_text;
-use frontdesk_store::{About, BackupError, Proof};
+use frontdesk_store::{About, BackupError, Proof, Store, StoreSettings};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -55,7 +55,8 @@ fn about(world: &World) -> About {
 
 pub(super) async fn take(context: &mut Context, options: Take) -> Result<ExitCode, CommandError> {
     let config = context.load()?;
-    let about = about(&World::real());
+    let world = World::real();
+    let about = about(&world);
     let folder = options.to.is_dir().then(|| options.to.clone());
     if options.keep.is_some() && folder.is_none() {
         return Err(CommandError::Failed("--keep needs --to to name a folder that is there".to_owned()));
@@ -65,6 +66,11 @@ pub(super) async fn take(context: &mut Context, options: Take) -> Result<ExitCod
     let taken = place.back_up(to.clone(), about.clone()).await?;
     if options.verify {
         place.prove(to.clone(), master_key_that_is_there(&config)?, about).await?;
+        let settings = StoreSettings { place, master_key: None, dice: world.dice };
+        let store = Store::look(settings).await?;
+        let noted = store.backup_was_proved(taken.manifest.taken_at).await;
+        store.close().await;
+        noted?;
     }
     let removed = match (folder, options.keep) {
         (Some(folder), Some(keep)) => remove_older(&folder, keep)?,

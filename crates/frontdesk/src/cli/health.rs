@@ -25,7 +25,8 @@ pub(super) struct Options {
     #[arg(long)]
     detailed: bool,
     /// Only these checks, separated by commas: config, store, schema, master_key, shared_state, disk, memory,
-    /// load, open_files, clock, time_zones, calendars, secrets, agents, outbox, certificates, gateways.
+    /// load, open_files, clock, time_zones, calendars, secrets, agents, outbox, certificates, gateways,
+    /// backups.
     #[arg(long, value_name = "CHECKS", value_delimiter = ',')]
     only: Vec<String>,
     /// Not these checks.

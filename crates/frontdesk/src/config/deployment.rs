@@ -95,6 +95,8 @@ pub struct HealthRules {
     pub certificate: Duration,
     /// How long a delivery may wait.
     pub outbox_age: Duration,
+    /// How old the newest backup that was proved may be; `None` asks for none.
+    pub backup_age: Option<Duration>,
 }
 
 /// `[calendar]`.
@@ -488,7 +490,16 @@ fn retention(root: &Section<'_>) -> Retention {
 }
 
 fn health(root: &Section<'_>) -> HealthRules {
-    let keys = ["disk_percent", "memory_percent", "load_per_core", "clock_skew", "silent_agent", "certificate", "outbox_age"];
+    let keys = [
+        "disk_percent",
+        "memory_percent",
+        "load_per_core",
+        "clock_skew",
+        "silent_agent",
+        "certificate",
+        "outbox_age",
+        "backup_age",
+    ];
     let at = root.section("health", &keys);
     let whole = |key, most, usual| at.whole(key, 1..=most).and_then(|number| u32::try_from(number).ok()).unwrap_or(usual);
     let span = |key, least: Duration, usual: Duration| at.duration(key, least..=DAY * 365).unwrap_or(usual);
@@ -501,6 +512,7 @@ fn health(root: &Section<'_>) -> HealthRules {
         silent_agent: span("silent_agent", MINUTE, DAY * 7),
         certificate: span("certificate", MINUTE, DAY * 14),
         outbox_age: span("outbox_age", MINUTE, MINUTE * 15),
+        backup_age: Some(span("backup_age", Duration::ZERO, Duration::ZERO)).filter(|age| !age.is_zero()),
     }
 }
 

@@ -280,6 +280,19 @@ fn a_folder_of_backups_stays_as_large_as_it_is_told() {
     let taken = here.json(&["backup", "--to", "backups", "--keep", "2", "--verify"]);
     assert_eq!(taken["removed"].as_array().map(Vec::len), Some(2), "{taken}");
     assert_eq!((&taken["master_key_included"], &taken["verified"]), (&json!(false), &json!(true)));
+    // Only the one that was proved counts, and only as long as it is young.
+    let watched = |age: &str| {
+        here.folder.write("watched.toml", &format!("{}[health]\nbackup_age = \"{age}\"\n", configuration(&here.store)));
+        here.run(&["health", "--only", "backups", "--config", "watched.toml"]).status.code()
+    };
+    assert_eq!(watched("26h"), Some(0));
+    let other = Place::new();
+    apply(&other.folder, TENANT);
+    other.back_up("the.backup");
+    other.folder.write("frontdesk.toml", &format!("{}[health]\nbackup_age = \"26h\"\n", configuration(&other.store)));
+    let warned = other.run(&["health", "--only", "backups"]);
+    assert_eq!(warned.status.code(), Some(2), "{}", said(&warned));
+    assert!(said(&warned).contains("backup --to FOLDER --verify"), "{}", said(&warned));
     let file = taken["file"].as_str().expect("a name");
     let text = std::fs::read_to_string(here.folder.path().join(file)).expect("text");
     let manifest: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
