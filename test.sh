@@ -32,10 +32,18 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast
     FRONTDESK_TEST_STORE=postgres cargo nextest run -p frontdesk --test it --locked --no-fail-fast \
-        -E 'not (test(kill::) or test(replicas::) or test(simulation::) or test(handover::))'
+        -E 'not (test(kill::) or test(replicas::) or test(simulation::) or test(handover::) or test(logs::) or test(deploy::) or test(manual::) or test(otlp::))'
 else
     cargo test --workspace --locked --no-fail-fast
     FRONTDESK_TEST_STORE=postgres cargo test -p frontdesk --test it --locked --no-fail-fast -- \
-        --skip kill:: --skip replicas:: --skip simulation:: --skip handover::
+        --skip kill:: --skip replicas:: --skip simulation:: --skip handover:: \
+        --skip logs:: --skip deploy:: --skip manual:: --skip otlp::
+fi
+# The one feature: linted as a whole, and told by its own stories. Everything else is told without it.
+cargo clippy -p frontdesk --all-targets --features otlp --locked -- -D warnings
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run -p frontdesk --test it --features otlp --locked --no-fail-fast -E 'test(otlp::)'
+else
+    cargo test -p frontdesk --test it --features otlp --locked --no-fail-fast -- otlp::
 fi
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items --quiet

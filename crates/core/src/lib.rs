@@ -43,6 +43,7 @@ pub mod sensitive;
 mod settlement;
 pub mod shared;
 pub mod slot;
+pub mod spans;
 pub mod speech;
 pub mod spoken;
 pub mod tenant;

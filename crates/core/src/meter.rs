@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use crate::ids::TenantId;
 use crate::limits::Verdict;
 use crate::protection::Protection;
+use crate::spans::Span;
 
 /// The meter of one request.
 #[derive(Debug, Default)]
 pub struct Meter {
     request: String,
+    span: Option<Arc<dyn Span>>,
     store_calls: AtomicU32,
     store_us: AtomicU64,
     calendar_calls: AtomicU32,
@@ -62,6 +64,18 @@ impl Meter {
     /// For the request with that id.
     pub fn of(request: &str) -> Self {
         Self { request: request.to_owned(), ..Self::default() }
+    }
+
+    /// The same, of which somebody collects spans.
+    #[must_use]
+    pub fn within(mut self, span: Option<Arc<dyn Span>>) -> Self {
+        self.span = span;
+        self
+    }
+
+    /// The span of this request, if anybody collects them.
+    pub fn span(&self) -> Option<&Arc<dyn Span>> {
+        self.span.as_ref()
     }
 
     /// Counts a visit to the store.
@@ -158,6 +172,16 @@ pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
 /// The id of this request, empty where there is none.
 pub fn request() -> String {
     CURRENT.try_with(|meter| meter.request.clone()).unwrap_or_default()
+}
+
+/// A span for what this request asks somebody else, if anybody collects them.
+pub fn asking() -> Option<Arc<dyn Span>> {
+    CURRENT.try_with(|meter| meter.span.as_ref().map(|span| span.asking())).ok().flatten()
+}
+
+/// The trace that this request belongs to, if anybody collects them.
+pub fn trace() -> Option<String> {
+    CURRENT.try_with(|meter| meter.span.as_ref().map(|span| span.trace())).ok().flatten()
 }
 
 /// Tells the meter of this request, if it has one.

@@ -113,7 +113,7 @@ pub struct Tenant {
 }
 
 /// A tenant's keys in the clear, in memory only.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantSecrets {
     /// Retell API key with the webhook badge.
     pub retell_api_key: Option<Secret>,

@@ -2,9 +2,11 @@
 
 mod activate;
 mod agent;
+mod backup;
 mod call;
 mod calls;
 mod demo;
+mod docs;
 mod health;
 mod operate;
 mod out;
@@ -60,6 +62,10 @@ enum Command {
     },
     /// Looks at everything that can go wrong, and says what to do; creates nothing.
     Health(health::Options),
+    /// Everything that the store holds, in one file; gateways may run meanwhile.
+    Backup(backup::Take),
+    /// Makes the store of a backup, or proves with --verify that it could.
+    Restore(backup::Restore),
     /// Voice agents.
     Agent {
         #[command(subcommand)]
@@ -90,6 +96,10 @@ enum Command {
         #[command(subcommand)]
         command: outbox::Command,
     },
+    /// What the shell completes: put it where the shell looks for it.
+    Completions(docs::Completions),
+    /// The page of the manual, or with --out one for each command.
+    Man(docs::Man),
     /// Tenants: apply files, list, show, take back, rotate keys.
     Tenant {
         #[command(subcommand)]
@@ -229,15 +239,21 @@ pub fn run() -> ExitCode {
             Command::Call(options) => call::run(&mut context, options).await,
             Command::Calls { command } => calls::run(&mut context, command).await,
             Command::Health(options) => health::run(&mut context, options).await,
+            Command::Backup(options) => backup::take(&mut context, options).await,
+            Command::Restore(options) => backup::restore(&mut context, options).await,
             Command::Agent { command } => agent::run(&mut context, command).await,
             Command::Feature { command } => operate::feature(&mut context, command).await,
             Command::Breaker { command } => operate::breaker(&mut context, command).await,
             Command::Limits { command } => operate::limits(&mut context, command).await,
             Command::Outbox { command } => outbox::run(&mut context, command).await,
             Command::Privacy { command } => privacy::run(&mut context, command).await,
+            Command::Completions(options) => docs::completions(&mut context, &options),
+            Command::Man(options) => docs::man(&mut context, &options),
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }
     });
+    runtime.block_on(crate::spans::end());
+    crate::telemetry::outlet::finish();
     match result {
         Ok(code) => code,
         Err(error) => {

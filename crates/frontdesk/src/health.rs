@@ -4,6 +4,7 @@
 //! A tenant's fault is never more than a warning: the others are served.
 
 mod agents;
+mod backups;
 mod calendars;
 mod certificates;
 mod database;
@@ -59,6 +60,7 @@ pub(crate) enum Check {
     Outbox,
     Certificates,
     Gateways,
+    Backups,
 }
 
 /// What is looked at.
@@ -93,7 +95,7 @@ type Looking<'s> = Pin<Box<dyn Future<Output = Vec<Finding>> + Send + 's>>;
 
 /// Makes the checks that are selected.
 pub(crate) async fn look(subject: &Subject, selection: &Selection) -> Vec<Finding> {
-    let looks: [(&[Check], Looking<'_>); 11] = [
+    let looks: [(&[Check], Looking<'_>); 12] = [
         (&[Check::Store, Check::Schema], Box::pin(database::database(subject))),
         (&[Check::Outbox], Box::pin(database::outbox(subject))),
         (&[Check::SharedState], Box::pin(gateways::shared_state(subject))),
@@ -104,6 +106,7 @@ pub(crate) async fn look(subject: &Subject, selection: &Selection) -> Vec<Findin
         (&[Check::Agents], Box::pin(agents::agents(subject))),
         (&[Check::Certificates], Box::pin(certificates::certificates(subject))),
         (&[Check::Gateways], Box::pin(gateways::gateways(subject))),
+        (&[Check::Backups], Box::pin(backups::backups(subject))),
         (&[Check::Config], Box::pin(async { vec![Finding::ok(Check::Config.name(), "The configuration is valid.")] })),
     ];
     let wanted = looks.into_iter().filter(|(checks, _)| checks.iter().any(|check| selection.has(*check)));
@@ -134,7 +137,7 @@ fn late(check: Check) -> Finding {
 
 impl Check {
     /// In the order in which they are told.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Config,
         Self::Store,
         Self::Schema,
@@ -153,6 +156,7 @@ impl Check {
         Self::Outbox,
         Self::Certificates,
         Self::Gateways,
+        Self::Backups,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -175,6 +179,7 @@ impl Check {
             Self::Outbox => "outbox",
             Self::Certificates => "certificates",
             Self::Gateways => "gateways",
+            Self::Backups => "backups",
         }
     }
 

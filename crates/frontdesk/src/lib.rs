@@ -12,6 +12,7 @@ mod journal;
 mod news;
 mod operations;
 mod serving;
+mod spans;
 mod standing;
 mod system;
 mod systemd;

@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use frontdesk_core::clock::Clock;
+use frontdesk_core::ids::TenantId;
 use frontdesk_core::ports::StoreError;
-use frontdesk_core::protection::Switches;
+use frontdesk_core::protection::{Switch, Switches};
 use frontdesk_core::shared::SharedState;
 use frontdesk_store::{RevisionOutcome, Store, Versions};
 use tokio::sync::watch;
@@ -31,6 +32,7 @@ pub(crate) struct Parts {
 pub(crate) struct News {
     parts: Parts,
     seen: Mutex<Versions>,
+    features: Mutex<Vec<Switch>>,
     watched: Mutex<Watched>,
     revision: watch::Sender<i64>,
 }
@@ -48,10 +50,11 @@ impl News {
     /// Takes up how things stand. Commands that were given before are not for this gateway.
     pub(crate) async fn open(parts: Parts) -> Result<Self, StoreError> {
         let seen = parts.store.versions().await?;
-        parts.switches.take_up(&parts.store.features().await?);
+        let features = parts.store.features().await?;
+        parts.switches.take_up(&features);
         // A revision that is watched is followed from the first look on.
-        let seen = Versions { revision: 0, beat: 0, ..seen };
-        Ok(Self { parts, seen: Mutex::new(seen), watched: Mutex::default(), revision: watch::Sender::new(0) })
+        let (seen, features) = (Mutex::new(Versions { revision: 0, beat: 0, ..seen }), Mutex::new(features));
+        Ok(Self { parts, seen, features, watched: Mutex::default(), revision: watch::Sender::new(0) })
     }
 
     /// The newest revision of the configuration, whenever there is another one.
@@ -79,7 +82,7 @@ impl News {
             let features = store.features().await?;
             switches.take_up(&features);
             self.note(|seen| seen.features = now.features);
-            tracing::warn!(channel = "audit", switches = features.len(), "protections were switched");
+            self.tell(features);
         }
         for (id, command) in store.commands_after(before.commands).await? {
             obey(&**state, &command).await;
@@ -131,6 +134,22 @@ impl News {
             tracing::error!(channel = "audit", critical = true, revision, back, reason, "the configuration is rolled back");
         }
         Ok(())
+    }
+
+    /// Writes down which switches stand otherwise than before.
+    fn tell(&self, features: Vec<Switch>) {
+        let mut before = self.features.lock().unwrap_or_else(PoisonError::into_inner);
+        let whose = |it: &Switch| (it.protection, it.tenant.clone());
+        for switch in features.iter().filter(|it| !before.contains(it)) {
+            let (feature, tenant) = (switch.protection.name(), switch.tenant.as_ref().map_or("", TenantId::as_str));
+            let (state, until) = (switch.mode.as_str(), switch.until.map_or_else(String::new, |until| until.to_string()));
+            tracing::warn!(channel = "audit", feature, tenant, state, until, "a protection was switched");
+        }
+        for switch in before.iter().filter(|it| !features.iter().any(|other| whose(other) == whose(it))) {
+            let (feature, tenant) = (switch.protection.name(), switch.tenant.as_ref().map_or("", TenantId::as_str));
+            tracing::warn!(channel = "audit", feature, tenant, state = "as configured", "a protection was switched");
+        }
+        *before = features;
     }
 
     fn note(&self, change: impl FnOnce(&mut Versions)) {

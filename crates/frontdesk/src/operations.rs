@@ -85,6 +85,10 @@ impl Operations for HouseOperations {
     fn resident_bytes(&self) -> u64 {
         resident_bytes()
     }
+
+    fn log_lines_lost(&self) -> u64 {
+        crate::telemetry::outlet::lost()
+    }
 }
 
 fn done(row: AuditRow) -> Done {

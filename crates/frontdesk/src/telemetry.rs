@@ -1,22 +1,28 @@
-//! Logs: one line per event on standard error, JSON unless a person is watching. Everything that is written
-//! passes the redactor in the formatter itself, so that nothing can be logged around it.
+//! Logs: one line per event, JSON unless a person is watching, on standard error or in files. Everything that is
+//! written passes the redactor in the one place that makes lines, so that nothing can be logged around it.
+
+pub(crate) mod outlet;
+mod rotation;
 
 use std::borrow::Cow;
-use std::fmt;
-use std::io::IsTerminal as _;
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
 use std::panic::PanicHookInfo;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use frontdesk_core::clock::Clock;
+use frontdesk_core::meter;
 use frontdesk_core::protection::{Mode, Protection, Switches};
 use frontdesk_core::redact::{Depth, Redactor};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use self::outlet::Outlet;
+use crate::config::deployment::log::Channel;
 use crate::system::{self, SystemClock};
 
 /// What keeps secrets and people out of the lines of this process.
@@ -48,13 +54,13 @@ pub(crate) fn follow(redactor: Arc<Redactor>, clock: Arc<dyn Clock>, switches: A
     *sanitizer().now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(redaction);
 }
 
-/// Starts logging. `RUST_LOG` narrows or widens it; the default is `info`.
+/// Starts logging, on standard error until a configuration says otherwise. `RUST_LOG` narrows or widens it, and
+/// then goes before the levels of the configuration.
 pub(crate) fn start() {
-    let filter = system::env("RUST_LOG").and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new("info"));
-    let human = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let filter = system::env("RUST_LOG").and_then(|text| EnvFilter::try_new(text).ok());
+    let lines = Lines { by: if filter.is_some() { By::Environment } else { By::Configuration }, to: To::Outlet };
     // A second start in one process (tests) keeps the first.
-    let _ = builder.event_format(Lines { human }).try_init();
+    let _ = Registry::default().with(filter).with(lines).try_init();
     std::panic::set_hook(Box::new(panicked));
 }
 
@@ -66,67 +72,93 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     tracing::error!(place, reason = fixed, critical = true, "a part of the gateway panicked");
 }
 
-/// The form of a line.
+/// Makes lines of events and sends them where they belong.
 struct Lines {
-    human: bool,
+    by: By,
+    to: To,
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, _context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+/// Who says which levels are written down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Environment,
+    Configuration,
+}
+
+enum To {
+    Outlet,
+    #[cfg(test)]
+    Pages(tests::Pages, bool),
+}
+
+thread_local! {
+    /// A line is made in the room of the one before.
+    static ROOM: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
+        self.by == By::Environment || *metadata.level() <= most_of(metadata, &outlet::now())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        (self.by == By::Configuration).then(|| outlet::now().most().into())
+    }
+
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let outlet = outlet::now();
         let redaction = Arc::clone(&sanitizer().now.read().unwrap_or_else(PoisonError::into_inner));
-        let mode = redaction
-            .switches
-            .as_ref()
-            .map_or(Mode::On, |switches| switches.mode(Protection::LogSanitizer, None, redaction.clock.now()));
+        let at = redaction.clock.now();
+        let mode = redaction.switches.as_ref().map_or(Mode::On, |switches| switches.mode(Protection::LogSanitizer, None, at));
         let mut line = Line::new(&redaction.redactor, mode);
         event.record(&mut line);
+        let channel = line.channel.unwrap_or_else(|| channel_of(event.metadata().target()));
+        if self.by == By::Configuration && *event.metadata().level() > outlet.level(channel) {
+            return;
+        }
         if let Some(switches) = &redaction.switches {
             switches.count(Protection::LogSanitizer, !line.found, mode);
         }
-        let metadata = event.metadata();
-        let level = match *metadata.level() {
-            Level::ERROR if line.critical => "CRITICAL",
-            Level::ERROR => "ERROR",
-            Level::WARN => "WARN",
-            Level::INFO => "INFO",
-            Level::DEBUG => "DEBUG",
-            Level::TRACE => "TRACE",
+        let is_human = match &self.to {
+            To::Outlet => outlet.is_human,
+            #[cfg(test)]
+            To::Pages(_, is_human) => *is_human,
         };
-        let channel = line.channel.unwrap_or_else(|| channel_of(metadata.target()));
-        let at = redaction.clock.now();
-        if self.human {
-            write!(writer, "{at} {level:<8} {channel:<7} {}", line.message)?;
-            for (name, value) in &line.fields {
-                write!(writer, " {name}={}", value.for_people())?;
-            }
-        } else {
-            write!(writer, "{{\"timestamp\":\"{at}\",\"level\":\"{level}\",\"channel\":\"{channel}\",\"message\":")?;
-            write_json(&mut writer, &line.message)?;
-            for (name, value) in &line.fields {
-                write!(writer, ",\"{name}\":")?;
-                match value {
-                    Value::Bare(text) => writer.write_str(text)?,
-                    Value::Text(text) => write_json(&mut writer, text)?,
-                }
-            }
-            writer.write_char('}')?;
+        if let Some(trace) = meter::trace() {
+            line.fields.push(("trace_id", Value::Text(trace)));
         }
-        writeln!(writer)
+        let write = |room: &mut String| {
+            room.clear();
+            // A text takes everything.
+            let _ = line.write(room, event.metadata(), channel, at, is_human);
+            match &self.to {
+                To::Outlet => outlet.line(channel, at, room),
+                #[cfg(test)]
+                To::Pages(pages, _) => pages.put(room),
+            }
+        };
+        ROOM.with(|room| match room.try_borrow_mut() {
+            Ok(mut room) => write(&mut room),
+            // A value that logs while it is shown has a line of its own.
+            Err(_) => write(&mut String::new()),
+        });
     }
 }
 
+/// The most that may be written down of a place in the code. A line may name another channel than its place has;
+/// what others' crates say in detail is theirs alone, and only `RUST_LOG` brings it up.
+fn most_of(metadata: &Metadata<'_>, outlet: &Outlet) -> Level {
+    if metadata.target().starts_with("frontdesk") { outlet.most() } else { outlet.level(Channel::Gateway).min(Level::INFO) }
+}
+
 /// Whose line it is, where it does not say.
-fn channel_of(target: &str) -> &'static str {
+fn channel_of(target: &str) -> Channel {
     if target.starts_with("frontdesk_calendar") {
-        "calcom"
+        Channel::Calcom
     } else if target.starts_with("frontdesk_http::retell") || target.starts_with("frontdesk_http::legacy") {
-        "voice"
+        Channel::Voice
     } else {
-        "gateway"
+        Channel::Gateway
     }
 }
 
@@ -155,7 +187,7 @@ struct Line<'r> {
     watch: bool,
     found: bool,
     critical: bool,
-    channel: Option<&'static str>,
+    channel: Option<Channel>,
     message: String,
     fields: Vec<(&'static str, Value)>,
 }
@@ -173,6 +205,46 @@ impl<'r> Line<'r> {
             message: String::new(),
             fields: Vec::with_capacity(8),
         }
+    }
+
+    /// The line as it is written.
+    fn write(
+        &self,
+        out: &mut String,
+        metadata: &Metadata<'_>,
+        channel: Channel,
+        at: jiff::Timestamp,
+        is_human: bool,
+    ) -> fmt::Result {
+        let level = match *metadata.level() {
+            // A collector that takes nothing is no fault of the service.
+            Level::ERROR if metadata.target().starts_with("opentelemetry") => "WARN",
+            Level::ERROR if self.critical => "CRITICAL",
+            Level::ERROR => "ERROR",
+            Level::WARN => "WARN",
+            Level::INFO => "INFO",
+            Level::DEBUG => "DEBUG",
+            Level::TRACE => "TRACE",
+        };
+        let channel = channel.name();
+        if is_human {
+            write!(out, "{at} {level:<8} {channel:<7} {}", self.message)?;
+            for (name, value) in &self.fields {
+                write!(out, " {name}={}", value.for_people())?;
+            }
+        } else {
+            write!(out, "{{\"timestamp\":\"{at}\",\"level\":\"{level}\",\"channel\":\"{channel}\",\"message\":")?;
+            write_json(out, &self.message)?;
+            for (name, value) in &self.fields {
+                write!(out, ",\"{name}\":")?;
+                match value {
+                    Value::Bare(text) => out.write_str(text)?,
+                    Value::Text(text) => write_json(out, text)?,
+                }
+            }
+            out.write_char('}')?;
+        }
+        writeln!(out)
     }
 
     fn put(&mut self, field: &Field, text: &str) {
@@ -213,7 +285,7 @@ impl Visit for Line<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "channel" {
-            self.channel = ["gateway", "calcom", "voice", "audit"].into_iter().find(|channel| *channel == value);
+            self.channel = Channel::named(value);
             return;
         }
         self.put(field, value);
@@ -225,7 +297,7 @@ impl Visit for Line<'_> {
 }
 
 /// A JSON text.
-fn write_json(out: &mut Writer<'_>, text: &str) -> fmt::Result {
+fn write_json(out: &mut String, text: &str) -> fmt::Result {
     out.write_char('"')?;
     let mut plain = 0;
     for (index, byte) in text.bytes().enumerate() {
@@ -252,33 +324,45 @@ fn write_json(out: &mut Writer<'_>, text: &str) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::Mutex;
 
     use super::*;
 
     /// Collects what is written.
     #[derive(Clone, Default)]
-    struct Pages(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Pages(Arc<Mutex<String>>);
 
-    impl io::Write for Pages {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("whole").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+    impl Pages {
+        pub(super) fn put(&self, line: &str) {
+            self.0.lock().expect("whole").push_str(line);
         }
     }
 
     fn written(human: bool, work: impl FnOnce()) -> String {
         let pages = Pages::default();
-        let writer = pages.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).event_format(Lines { human }).finish();
-        tracing::subscriber::with_default(subscriber, work);
-        let bytes = pages.0.lock().expect("whole").clone();
-        String::from_utf8(bytes).expect("text")
+        let lines = Lines { by: By::Environment, to: To::Pages(pages.clone(), human) };
+        tracing::subscriber::with_default(Registry::default().with(lines), work);
+        pages.0.lock().expect("whole").clone()
+    }
+
+    #[test]
+    fn each_line_is_on_its_channel_by_what_it_says_or_where_it_comes_from() {
+        let text = written(false, || {
+            tracing::info!(target: "frontdesk_calendar::guard", "one");
+            tracing::info!(target: "frontdesk_http::retell::functions", "two");
+            tracing::info!(target: "frontdesk_http::legacy", "three");
+            tracing::info!(target: "frontdesk_store::place", "four");
+            tracing::info!(channel = "audit", "five");
+            tracing::info!(target: "frontdesk_http::retell", channel = "calcom", "six");
+            tracing::info!(channel = "nonsense", "seven");
+        });
+        let channels: Vec<String> = text
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).expect("JSON")["channel"].as_str().expect("one").to_owned()
+            })
+            .collect();
+        assert_eq!(channels, ["calcom", "voice", "voice", "gateway", "audit", "calcom", "gateway"]);
     }
 
     #[test]

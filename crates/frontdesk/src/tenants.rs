@@ -47,6 +47,7 @@ impl Tenants {
             self.calendars.forget(tenant.scope());
         }
         tracing::info!(tenants = tenants.len(), version, "tenants taken up");
+        tell(&self.snapshot().tenants, &tenants);
         *self.now.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(Snapshot { version, tenants });
         Ok(())
     }
@@ -63,6 +64,28 @@ impl Tenants {
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.now.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
+}
+
+/// Writes down which tenants are others than before. What changed in them is told by `tenant history`.
+fn tell(before: &[Arc<Tenant>], now: &[Arc<Tenant>]) {
+    let find = |all: &[Arc<Tenant>], slug: &TenantId| all.iter().find(|tenant| tenant.slug == *slug).cloned();
+    for tenant in now {
+        let what = match find(before, &tenant.slug) {
+            None => "added",
+            Some(old) if is_same(&old, tenant) => continue,
+            Some(_) => "changed",
+        };
+        tracing::warn!(channel = "audit", tenant = tenant.slug.as_str(), what, "a tenant was taken up");
+    }
+    for tenant in before.iter().filter(|tenant| find(now, &tenant.slug).is_none()) {
+        tracing::warn!(channel = "audit", tenant = tenant.slug.as_str(), what = "removed", "a tenant was taken up");
+    }
+}
+
+/// The same as stored, keys included, which a stored tenant does not show.
+fn is_same(one: &Tenant, other: &Tenant) -> bool {
+    let body = |tenant: &Tenant| serde_json::to_string(tenant).ok();
+    body(one) == body(other) && one.secrets == other.secrets
 }
 
 impl Directory for Tenants {

@@ -32,6 +32,7 @@ use crate::house::HouseHealth;
 use crate::journal::StoredJournal;
 use crate::news::{self, News};
 use crate::operations::HouseOperations;
+use crate::spans;
 use crate::standing::Standing;
 use crate::system::{self, SystemClock, SystemDice};
 use crate::tasks;
@@ -302,6 +303,17 @@ pub async fn open_store(config: &DeploymentConfig, world: &World) -> Result<Stor
     Ok(store)
 }
 
+/// The master key, if there is one; none is made.
+pub fn master_key_that_is_there(config: &DeploymentConfig) -> Result<Option<Arc<MasterKey>>, WiringError> {
+    match &config.master_key {
+        SecretSource::File(path) if !path.exists() => Ok(None),
+        source => {
+            let key = needed(source, "secrets.master_key", "64 hexadecimal digits")?;
+            Ok(Some(Arc::new(MasterKey::from_hex(key.expose())?)))
+        }
+    }
+}
+
 async fn master_key(config: &DeploymentConfig, place: &Place, world: &World) -> Result<MasterKey, WiringError> {
     let source = &config.master_key;
     if let SecretSource::File(path) = source
@@ -448,6 +460,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         switches: Arc::clone(&switches),
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
+        spans: spans::open(&config.telemetry)?,
         settings,
     });
     let arrangement = Arrangement { desk: desk.clone(), gate, courier, rules, retention: retention(config) };

@@ -14,6 +14,7 @@ use frontdesk_core::protection::{Mode, Protection, Switch, Switches};
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{BreakerRow, BucketRow};
+use frontdesk_core::spans::Spans;
 use frontdesk_core::tenant::{Scope, Tenant};
 use frontdesk_core::vitals::Counts;
 use jiff::Timestamp;
@@ -179,6 +180,11 @@ pub trait Operations: Send + Sync {
 
     /// Memory of this process, bytes; 0 where it cannot be told.
     fn resident_bytes(&self) -> u64;
+
+    /// Lines of the log that could not be written since this process began.
+    fn log_lines_lost(&self) -> u64 {
+        0
+    }
 }
 
 /// The parts.
@@ -212,6 +218,8 @@ pub struct EdgeParts {
     pub clock: Arc<dyn Clock>,
     /// Request ids.
     pub dice: Arc<dyn Dice>,
+    /// Who collects spans, if anybody does.
+    pub spans: Option<Arc<dyn Spans>>,
     /// The configuration.
     pub settings: Settings,
 }

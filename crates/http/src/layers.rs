@@ -12,7 +12,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -21,6 +21,7 @@ use frontdesk_core::limits::{Asker, Class};
 use frontdesk_core::meter::{Meter, measured};
 use frontdesk_core::protection::{Mode, Protection};
 use frontdesk_core::redact::Depth;
+use frontdesk_core::spans::{self, Served, Span};
 use frontdesk_core::vitals::Limited;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -52,7 +53,8 @@ pub(crate) async fn outermost(State(edge): State<Edge>, mut request: Request, ne
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(RequestId(id.clone()));
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let meter = Arc::new(Meter::of(&id));
+    let method = spans::method(request.method().as_str());
+    let meter = Arc::new(Meter::of(&id).within(begun(&edge, &path, request.headers())));
     measured(Arc::clone(&meter), async {
         let mut response = match CatchUnwind(AssertUnwindSafe(Box::pin(next.run(request)))).await {
             Ok(response) => response,
@@ -67,16 +69,23 @@ pub(crate) async fn outermost(State(edge): State<Edge>, mut request: Request, ne
         respond(
             &edge,
             response,
-            &Answered { id: &id, path: &path, route: route.as_ref().map(MatchedPath::as_str), began, meter: &meter },
+            &Answered { id: &id, path: &path, method, route: route.as_ref().map(MatchedPath::as_str), began, meter: &meter },
         )
     })
     .await
+}
+
+/// The span of a request, where somebody collects them. Who looks whether we live is no traffic.
+fn begun(edge: &Edge, path: &str, headers: &HeaderMap) -> Option<Arc<dyn Span>> {
+    let spans = edge.spans.as_ref().filter(|_| !["/livez", "/readyz", "/metrics"].contains(&path))?;
+    Some(spans.received(&|name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)))
 }
 
 /// What is known of a request once it is answered.
 struct Answered<'a> {
     id: &'a str,
     path: &'a str,
+    method: &'static str,
     route: Option<&'a str>,
     began: Timestamp,
     meter: &'a Meter,
@@ -125,6 +134,18 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
             mode = "shadow",
             "a protection in shadow would have refused"
         );
+    }
+    if let Some(span) = of.meter.span() {
+        span.served(&Served {
+            method: of.method,
+            route: of.route,
+            status: response.status().as_u16(),
+            tenant: about.tenant.as_ref(),
+            function: about.function,
+            outcome: about.status,
+            store_calls: reading.store_calls,
+            took,
+        });
     }
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, text: &str| {

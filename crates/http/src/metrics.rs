@@ -91,6 +91,7 @@ pub(crate) struct Metrics {
     slow: Counter,
     abuses: Counter,
     alone: Counter,
+    log_lost: Counter,
     away: Gauge,
     resident: Gauge,
     outbox_waiting: Gauge,
@@ -125,6 +126,7 @@ impl Metrics {
             slow: Counter::default(),
             abuses: Counter::default(),
             alone: Counter::default(),
+            log_lost: Counter::default(),
             away: Gauge::default(),
             resident: Gauge::default(),
             outbox_waiting: Gauge::default(),
@@ -153,6 +155,7 @@ impl Metrics {
         registry.register("slow_requests", "Requests over the threshold", self.slow.clone());
         registry.register("rate_limit_abuses", "Buckets that were refused ten times in an hour", self.abuses.clone());
         registry.register("decided_alone", "Decisions made while the shared state was away", self.alone.clone());
+        registry.register("log_lines_lost", "Lines that the log could not take", self.log_lost.clone());
         registry.register("shared_state_away", "1 while the shared state does not answer", self.away.clone());
         registry.register_with_unit("process_resident_memory", "Memory of the process", Unit::Bytes, self.resident.clone());
         registry.register("outbox_waiting", "Deliveries that wait", self.outbox_waiting.clone());
@@ -231,6 +234,7 @@ impl Metrics {
         let (away, alone) = parts.operations.shared_state();
         self.away.set(i64::from(away));
         raise(&self.alone, alone);
+        raise(&self.log_lost, parts.operations.log_lines_lost());
         raise(&self.abuses, parts.gate.refusals().1);
         let now = parts.clock.now();
         // A store that does not answer keeps the last figures; health says that it is away.

@@ -87,6 +87,17 @@ impl<'a> From<&'a Option<String>> for Arg<'a> {
     }
 }
 
+impl From<Value> for Arg<'_> {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Int(number) => Self::Int(number),
+            Value::Text(text) => Self::Text(Cow::Owned(text)),
+            Value::Blob(bytes) => Self::Blob(Cow::Owned(bytes)),
+        }
+    }
+}
+
 /// The arguments of a statement, in order.
 macro_rules! args {
     ($($value:expr),* $(,)?) => { &[$($crate::engine::Arg::from($value)),*] };
@@ -123,6 +134,16 @@ impl Row {
             _ => 0,
         }
     }
+}
+
+/// A name of the schema as SQL writes it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Names of columns as SQL lists them.
+fn listed(columns: &[String]) -> String {
+    columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
 }
 
 /// A transaction. What it did is kept when its closure returns `Ok`, unless it was [`Tx::undone`].
@@ -177,6 +198,32 @@ impl<'c> Tx<'c> {
         match &mut self.on {
             On::Sqlite(connection) => connection.script(script),
             On::Postgres(session) => session.script(script),
+        }
+    }
+
+    /// Hands every row of a statement to `each`, without ever holding all of them. The statement is made up at run
+    /// time, which only a copy of whole tables needs.
+    pub(crate) fn each<E: From<StoreError>>(
+        &mut self,
+        sql: &str,
+        each: impl FnMut(Vec<Value>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match &mut self.on {
+            On::Sqlite(connection) => connection.each(sql, each),
+            On::Postgres(session) => session.each(sql, each),
+        }
+    }
+
+    /// Puts whole rows into a table, given by `next` one by one; returns how many there were.
+    pub(crate) fn fill<E: From<StoreError>>(
+        &mut self,
+        table: &str,
+        columns: &[String],
+        next: impl FnMut() -> Result<Option<Vec<Value>>, E>,
+    ) -> Result<u64, E> {
+        match &mut self.on {
+            On::Sqlite(connection) => connection.fill(table, columns, next),
+            On::Postgres(session) => session.fill(table, columns, next),
         }
     }
 

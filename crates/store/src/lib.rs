@@ -5,6 +5,7 @@
 //! is on the disk before it is acknowledged (`engine::Durability`); what only helps a conversation along
 //! may be lost with the power, not with the process.
 
+mod backup;
 mod engine;
 mod metered;
 mod rows;
@@ -12,6 +13,7 @@ mod state;
 mod store;
 mod vault;
 
+pub use backup::{About, BackupError, Manifest, Proof, TableRows, Taken};
 pub use metered::Metered;
 pub use state::{RedisClock, RedisOpenError, RedisState};
 pub use store::health::AgentSeen;

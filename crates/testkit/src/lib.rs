@@ -3,12 +3,14 @@
 //! Reading order: [`calcom`] is the calendar with faults on request, [`retell`] the agent that
 //! calls the gateway, [`http_client`] the smallest client that can talk to either, [`openapi`]
 //! holds what both sides of a conversation with Cal.com must look like, [`redis`] and [`postgres`] start
-//! real servers. [`smtp`] keeps mail, [`receiver`] keeps webhooks, [`wire`] can be cut.
+//! real servers. [`smtp`] keeps mail, [`receiver`] keeps webhooks, [`otlp`] reads
+//! spans out of what a collector is sent, [`wire`] can be cut.
 
 pub mod calcom;
 pub mod clock;
 pub mod http_client;
 pub mod openapi;
+pub mod otlp;
 pub mod postgres;
 pub mod receiver;
 pub mod redis;

@@ -32,6 +32,8 @@ pub struct Posted {
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// The same, where it is no text.
+    pub bytes: Bytes,
 }
 
 #[derive(Default)]
@@ -122,8 +124,8 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
     let reply = {
         let mut state = lock(&state);
-        let body = String::from_utf8_lossy(&body).into_owned();
-        state.posted.push(Posted { path: parts.uri.path().to_owned(), headers, body });
+        let (bytes, body) = (body.clone(), String::from_utf8_lossy(&body).into_owned());
+        state.posted.push(Posted { path: parts.uri.path().to_owned(), headers, body, bytes });
         state.script.pop_front().or_else(|| state.always.clone())
     };
     let builder = Response::builder();

@@ -19,6 +19,7 @@ use frontdesk_core::deadline::Deadline;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::meter;
 use frontdesk_core::ports::{CalendarError, Journal, Refusal, Told};
+use frontdesk_core::spans::{Asked, Span};
 use frontdesk_core::tenant::{CalendarKind, Tenant};
 
 use super::rejection::Rejection;
@@ -147,9 +148,9 @@ impl Exchange {
             return Err(Failure::Trouble(misconfigured(OUT_OF_REACH)));
         }
         let ticket = self.guard.enter(&account.tenant, &account.id, request.urgency).await.map_err(Failure::Trouble)?;
-        let (method, route) = (request.method.clone(), request.route);
+        let (method, route, span) = (request.method.clone(), request.route, meter::asking());
         let sent_body = request.body.clone().unwrap_or_default();
-        let sent = tokio::time::timeout_at(deadline.instant(), self.transfer(account, request, budget)).await;
+        let sent = tokio::time::timeout_at(deadline.instant(), self.transfer(account, request, budget, span.as_deref())).await;
         let outcome = sent.unwrap_or_else(|_| Err("no answer in time"));
         let took = budget.saturating_sub(deadline.remaining());
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -158,6 +159,17 @@ impl Exchange {
             Ok((status, _, body)) => (Some(*status), &body[..], None),
             Err(trouble) => (None, &[][..], Some(*trouble)),
         };
+        if let Some(span) = &span {
+            span.answered(&Asked {
+                method: method.as_str(),
+                route: route.template(),
+                host: account.base.host_str().unwrap_or_default(),
+                port: account.base.port_or_known_default().unwrap_or_default(),
+                status,
+                trouble,
+                took,
+            });
+        }
         self.journal.keep(Told {
             tenant: &account.tenant,
             request: meter::request(),
@@ -197,6 +209,7 @@ impl Exchange {
         account: &Account,
         request: Request<'_>,
         budget: Duration,
+        span: Option<&dyn Span>,
     ) -> Result<(u16, HeaderMap, Bytes), &'static str> {
         let url = account.url(request.route, &request.query).ok_or("the request has no address")?;
         let mut outgoing = self
@@ -206,6 +219,9 @@ impl Exchange {
             .header("cal-api-version", request.route.version())
             .header(AUTHORIZATION, account.bearer.clone())
             .header(ACCEPT, "application/json");
+        for (name, value) in span.map(Span::headers).unwrap_or_default() {
+            outgoing = outgoing.header(name, value);
+        }
         if let Some(body) = request.body {
             outgoing = outgoing.header(CONTENT_TYPE, "application/json").body(body);
         }

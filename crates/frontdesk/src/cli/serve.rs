@@ -24,6 +24,7 @@ use crate::operations::PROCESS;
 use crate::serving::{Door, Latch, Origin};
 use crate::systemd;
 use crate::tasks;
+use crate::telemetry::outlet::{self, Outlet};
 use crate::wiring::{House, Next, World, build};
 
 /// How long deliveries, and writes to calendars that nobody waits for any more, may take after the last request.
@@ -60,6 +61,7 @@ pub(super) struct Renewal {
 pub(super) async fn run(context: &mut Context, options: Options) -> Result<ExitCode, CommandError> {
     let read = reader(context, options.listen);
     let (config, source) = read()?;
+    Outlet::open(&config.log).map_err(Problems::from)?.take_up();
     let program = Program::own()?;
     let (listener, origin, predecessor) = match context.given.take() {
         Some(Given::Inheritance(inheritance)) => {
@@ -257,12 +259,15 @@ impl Gateway {
         };
         systemd::reloading();
         let was = self.house.standing.revision();
+        // For who moved the files away, whatever becomes of the configuration.
+        outlet::reopen();
         let read = (renewal.read)().and_then(|(config, source)| {
+            let log = Outlet::open(&config.log)?;
             let next = self.house.prepare(&config)?;
-            Ok((config, source, next))
+            Ok((config, source, next, log))
         });
         let taken = match read {
-            Ok((config, source, next)) => self.take_up_file(&config, source, next).await,
+            Ok((config, source, next, log)) => self.take_up_file(&config, source, next).await.inspect(|_| log.take_up()),
             Err(problems) => Err(problems),
         };
         let now = self.house.clock.now();

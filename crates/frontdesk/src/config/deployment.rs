@@ -10,11 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub mod live;
+pub mod log;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 
 use crate::config::addresses::{self, Network};
 use crate::config::deployment::live::Live;
+use crate::config::deployment::log::Log;
+use crate::config::deployment::telemetry::Telemetry;
 use crate::config::problems::{Problem, Problems};
 use crate::config::reader::{self, Field, Section};
 use crate::config::secrets::SecretSource;
@@ -22,7 +26,7 @@ use crate::config::secrets::SecretSource;
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 16] = [
     "server",
     "store",
     "state",
@@ -37,6 +41,8 @@ const SECTIONS: [&str; 14] = [
     "calendar",
     "retention",
     "health",
+    "log",
+    "telemetry",
 ];
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -66,6 +72,10 @@ pub struct DeploymentConfig {
     pub retention: Retention,
     /// When health says that something needs a person.
     pub health: HealthRules,
+    /// What is written down, and where.
+    pub log: Log,
+    /// Who collects spans and measurements.
+    pub telemetry: Telemetry,
 }
 
 /// `[health]`: from where on something needs a person.
@@ -85,6 +95,8 @@ pub struct HealthRules {
     pub certificate: Duration,
     /// How long a delivery may wait.
     pub outbox_age: Duration,
+    /// How old the newest backup that was proved may be; `None` asks for none.
+    pub backup_age: Option<Duration>,
 }
 
 /// `[calendar]`.
@@ -210,6 +222,8 @@ impl DeploymentConfig {
                 calendar: calendar(root),
                 retention: retention(root),
                 health: health(root),
+                log: Log::read(root),
+                telemetry: Telemetry::read(root),
             })
         })
     }
@@ -228,6 +242,8 @@ impl DeploymentConfig {
             calendar,
             retention: _,
             health: _,
+            log: _,
+            telemetry,
         } = self;
         let Server { listen, admin_key, admin_keys, public_url, trusted_proxies } = server;
         different([
@@ -241,6 +257,7 @@ impl DeploymentConfig {
             ("state.answer_within", *state_within == other.state_within),
             ("secrets.master_key", *master_key == other.master_key),
             ("calendar", *calendar == other.calendar),
+            ("telemetry", *telemetry == other.telemetry),
         ])
     }
 
@@ -258,6 +275,8 @@ impl DeploymentConfig {
             calendar: _,
             retention,
             health,
+            log,
+            telemetry: _,
         } = self;
         let Live { protections, rate_limit, circuit_breaker, deadlines, alerts } = live;
         different([
@@ -270,6 +289,7 @@ impl DeploymentConfig {
             ("outbox", *private_targets == other.private_targets),
             ("retention", *retention == other.retention),
             ("health", *health == other.health),
+            ("log", *log == other.log),
         ])
     }
 }
@@ -470,7 +490,16 @@ fn retention(root: &Section<'_>) -> Retention {
 }
 
 fn health(root: &Section<'_>) -> HealthRules {
-    let keys = ["disk_percent", "memory_percent", "load_per_core", "clock_skew", "silent_agent", "certificate", "outbox_age"];
+    let keys = [
+        "disk_percent",
+        "memory_percent",
+        "load_per_core",
+        "clock_skew",
+        "silent_agent",
+        "certificate",
+        "outbox_age",
+        "backup_age",
+    ];
     let at = root.section("health", &keys);
     let whole = |key, most, usual| at.whole(key, 1..=most).and_then(|number| u32::try_from(number).ok()).unwrap_or(usual);
     let span = |key, least: Duration, usual: Duration| at.duration(key, least..=DAY * 365).unwrap_or(usual);
@@ -483,6 +512,7 @@ fn health(root: &Section<'_>) -> HealthRules {
         silent_agent: span("silent_agent", MINUTE, DAY * 7),
         certificate: span("certificate", MINUTE, DAY * 14),
         outbox_age: span("outbox_age", MINUTE, MINUTE * 15),
+        backup_age: Some(span("backup_age", Duration::ZERO, Duration::ZERO)).filter(|age| !age.is_zero()),
     }
 }
 

@@ -24,6 +24,18 @@ pub fn parse_rate(text: &str) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
+/// Reads bytes: `100MiB`.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = split(text)?;
+    let shift = match unit {
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
 /// A duration in its largest whole unit, as [`parse_duration`] reads it.
 pub fn render_duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();

@@ -44,6 +44,8 @@ fn folders(subject: &Subject) -> Vec<(&'static str, PathBuf)> {
         Ok(log) if log.is_file() => folders.push(("the log", folder(&log))),
         _ => folders.push(("the log", PathBuf::from("/var/log"))),
     }
+    let log = &subject.config.log;
+    folders.extend(log.file.iter().chain(log.channels.values()).map(|file| ("the log", folder(file))));
     // What is not there yet is made in the nearest folder that is.
     for (_, folder) in &mut folders {
         let nearest = folder.ancestors().find(|it| it.exists()).map(Path::to_owned);

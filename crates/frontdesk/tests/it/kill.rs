@@ -93,6 +93,11 @@ impl Gateway {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// Waits until it has ended, and whether it ended well.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.wait().is_ok_and(|status| status.success())
+    }
 }
 
 impl Drop for Gateway {

@@ -1,6 +1,7 @@
 //! The whole gateway in one process, with time by hand and a simulated outside.
 
 mod activation;
+mod backup;
 mod bad_input;
 mod binary;
 mod booking;
@@ -11,6 +12,7 @@ mod catch_up;
 mod changes;
 mod composite;
 mod crash;
+mod deploy;
 mod events;
 mod faults;
 mod handover;
@@ -19,6 +21,9 @@ mod house;
 mod isolation;
 mod kill;
 mod leaks;
+mod logs;
+mod manual;
+mod otlp;
 mod outage;
 mod outbox;
 mod privacy;

@@ -449,6 +449,7 @@ fn house() -> (Edge, Arc<Stub>) {
         switches,
         clock,
         dice,
+        spans: None,
         settings: settings(),
     });
     (edge, stub)

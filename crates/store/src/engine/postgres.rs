@@ -38,7 +38,16 @@ const LINE_LOCK: &str = "SELECT pg_advisory_lock(7235419066422)";
 /// Runs `work` as one transaction that no other gateway's schema work overlaps.
 pub(crate) fn alone<T>(session: &mut Session, work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
     // As another one may do the same right now, patience is longer than for a visit.
-    session.script("SET statement_timeout = '60s'; SET lock_timeout = '60s'; BEGIN")?;
+    session.script("SET statement_timeout = '60s'; SET lock_timeout = '60s'")?;
+    alone_at_length(session, work)
+}
+
+/// The same, within the bounds that the session has.
+pub(crate) fn alone_at_length<T, E: From<StoreError>>(
+    session: &mut Session,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    session.script("BEGIN")?;
     session.script(SCHEMA_LOCK)?;
     let answer = work(&mut Tx::on(On::Postgres(session)))?;
     session.script("COMMIT")?;

@@ -15,7 +15,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OpenFlags, ToSql};
 
 use super::queue::{Queue, Work, shared};
-use super::{Arg, Durability, Engine, On, Row, Tx, Value, spawn};
+use super::{Arg, Durability, Engine, On, Row, Tx, Value, listed, quoted, spawn};
 
 /// How many threads read.
 const READERS: usize = 2;
@@ -73,6 +73,38 @@ impl Connection {
     pub(crate) fn script(&self, script: &str) -> Result<(), StoreError> {
         self.raw.execute_batch(script).map_err(failed)
     }
+
+    pub(crate) fn each<E: From<StoreError>>(
+        &self,
+        sql: &str,
+        mut each: impl FnMut(Vec<Value>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self.raw.prepare(sql).map_err(failed)?;
+        let width = statement.column_count();
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let values = (0..width).map(|at| row.get_ref(at).map(read)).collect::<Result<_, _>>().map_err(failed)?;
+            each(values)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fill<E: From<StoreError>>(
+        &self,
+        table: &str,
+        columns: &[String],
+        mut next: impl FnMut() -> Result<Option<Vec<Value>>, E>,
+    ) -> Result<u64, E> {
+        let marks = vec!["?"; columns.len()].join(", ");
+        let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(table), listed(columns));
+        let mut statement = self.raw.prepare(&sql).map_err(failed)?;
+        let mut count = 0;
+        while let Some(row) = next()? {
+            statement.execute(rusqlite::params_from_iter(row.into_iter().map(Arg::from))).map_err(failed)?;
+            count += 1;
+        }
+        Ok(count)
+    }
 }
 
 /// Opens the file and starts its threads. `prepare` runs on the writer before anything else.
@@ -114,6 +146,16 @@ pub(crate) fn open(file: &Path, prepare: impl FnOnce(&mut Tx<'_>) -> Result<(), 
     Ok(Engine::of_file(peeks, reads, writes, threads))
 }
 
+/// Runs `work` on the only connection to a new file, which is made here and nobody else may read.
+pub(crate) fn apart<T, E: From<StoreError>>(file: &Path, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    made.map_err(|error| StoreError::Broken(Box::new(error)))?;
+    let connection = Connection::open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    work(&mut Tx::on(On::Sqlite(&connection)))
+}
+
 /// Ends a look that takes too long.
 #[derive(Clone, Default)]
 pub(crate) struct Stop(Arc<Mutex<Option<rusqlite::InterruptHandle>>>);
@@ -127,11 +169,11 @@ impl Stop {
 }
 
 /// Runs `work` on a connection of its own to a file that is there.
-pub(crate) fn alone<T>(
+pub(crate) fn alone<T, E: From<StoreError>>(
     file: &Path,
     stop: &Stop,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
     let connection = Connection::open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     *stop.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.raw.get_interrupt_handle());
     work(&mut Tx::on(On::Sqlite(&connection)))

@@ -11,7 +11,7 @@ use crate::engine::{Durability, Tx, args};
 use crate::rows::{Reading, ms, to_json};
 
 /// A snapshot that was not renewed for so long is of a gateway that is gone.
-const GONE_AFTER: SignedDuration = SignedDuration::from_secs(10);
+pub(crate) const GONE_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// Commands are remembered this long, for replicas that were busy.
 const COMMANDS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
@@ -316,7 +316,7 @@ impl Store {
     }
 }
 
-pub(super) fn audit(tx: &mut Tx<'_>, row: &AuditRow) -> Result<(), StoreError> {
+pub(crate) fn audit(tx: &mut Tx<'_>, row: &AuditRow) -> Result<(), StoreError> {
     tx.run(
         "INSERT INTO audit (at, who, what, tenant, was, now, until_ms, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         args![ms(row.at), &row.who, &row.what, &row.tenant, &row.was, &row.now, row.until.map(ms), &row.why],

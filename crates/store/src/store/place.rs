@@ -124,7 +124,7 @@ fn examined(tx: &mut Tx<'_>, dialect: &schema::Dialect, begin: &str, damage: Dam
     Ok(examined)
 }
 
-fn file_damage(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
+pub(crate) fn file_damage(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
     let Some(row) = tx.first("SELECT quick_check AS said FROM pragma_quick_check LIMIT 3", args![])? else { return Ok(None) };
     let said = Reading { table: "quick_check", row: &row }.text("said")?;
     Ok((said != "ok").then_some(said))
@@ -138,11 +138,13 @@ fn server_damage(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
 }
 
 /// On a thread that may wait.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(StoreError::Broken(Box::new(error))))
+pub(crate) async fn apart<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(StoreError::Broken(Box::new(error)).into()))
 }
 
-fn address(url: &Secret) -> Result<Address, StoreError> {
+pub(crate) fn address(url: &Secret) -> Result<Address, StoreError> {
     Address::parse(url).map_err(|error: AddressError| StoreError::Broken(Box::new(error)))
 }
 

@@ -8,7 +8,7 @@ mod tests;
 use frontdesk_core::ports::StoreError;
 use ring::digest::{SHA256, digest};
 
-use crate::engine::{Tx, args};
+use crate::engine::{Tx, args, quoted};
 use crate::rows::Reading;
 use crate::vault::encode_hex;
 
@@ -24,6 +24,12 @@ pub(crate) struct Dialect {
     /// Questions for the schema as it is, one line per row.
     listing: &'static [&'static str],
     golden: &'static str,
+    /// Its word in a backup.
+    pub(crate) name: &'static str,
+    /// Every table with its columns in order, and whether the database numbers that column itself.
+    pub(crate) columns: &'static str,
+    /// Every trigger by name, with what makes it again.
+    pub(crate) triggers: &'static str,
 }
 
 macro_rules! migrations {
@@ -50,6 +56,10 @@ pub(crate) static SQLITE: Dialect = Dialect {
         "SELECT 'table ' || name || ' as ' || sql AS line FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%CHECK%'",
     ],
     golden: include_str!("../../migrations/sqlite/schema.txt"),
+    name: "sqlite",
+    columns: "SELECT at.name AS at, it.name AS name, 0 AS serial FROM pragma_table_list AS at JOIN pragma_table_info(at.name) AS it
+              WHERE at.schema = 'main' AND at.type = 'table' AND at.name NOT LIKE 'sqlite_%' ORDER BY at.name, it.cid",
+    triggers: "SELECT name, tbl_name AS at, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name",
 };
 
 pub(crate) static POSTGRES: Dialect = Dialect {
@@ -90,6 +100,14 @@ pub(crate) static POSTGRES: Dialect = Dialect {
            AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = it.oid AND classid = 'pg_proc'::regclass AND deptype = 'e')",
     ],
     golden: include_str!("../../migrations/postgres/schema.txt"),
+    name: "postgres",
+    columns: "SELECT at.relname::text AS at, it.attname::text AS name, it.attidentity <> '' AS serial
+              FROM pg_class AS at JOIN pg_attribute AS it ON it.attrelid = at.oid
+              WHERE at.relnamespace = current_schema()::regnamespace AND at.relkind = 'r' AND it.attnum > 0 AND NOT it.attisdropped
+              ORDER BY at.relname, it.attnum",
+    triggers: "SELECT it.tgname::text AS name, at.relname::text AS at, '' AS sql
+               FROM pg_class AS at JOIN pg_trigger AS it ON it.tgrelid = at.oid
+               WHERE at.relnamespace = current_schema()::regnamespace AND NOT it.tgisinternal ORDER BY it.tgname",
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +170,11 @@ fn known(dialect: &Dialect, version: i64, stored: &str) -> Result<(), SchemaErro
 
 /// Brings the schema forward.
 pub(crate) fn migrate(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
+    migrate_until(tx, dialect, dialect.migrations.len())
+}
+
+/// Brings the schema to where `count` migrations have it.
+pub(crate) fn migrate_until(tx: &mut Tx<'_>, dialect: &Dialect, count: usize) -> Result<(), StoreError> {
     // Asked first: whoever may not make tables must still be able to find that all is done.
     if !is_there(tx, dialect)? {
         tx.script(dialect.record)?;
@@ -160,7 +183,7 @@ pub(crate) fn migrate(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreErr
     for (version, digest) in &applied {
         known(dialect, *version, digest).map_err(broken)?;
     }
-    for (version, name, script) in dialect.migrations.iter().skip(applied.len()) {
+    for (version, name, script) in dialect.migrations.iter().take(count).skip(applied.len()) {
         tx.script(script)?;
         let sql = "INSERT INTO schema_migrations (version, name, digest) VALUES (?, ?, ?)";
         tx.run(sql, args![*version, *name, digest_of(script)])?;
@@ -168,8 +191,31 @@ pub(crate) fn migrate(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreErr
     Ok(())
 }
 
+/// The digests of the first `count` migrations.
+pub(crate) fn digests(dialect: &Dialect, count: usize) -> Vec<String> {
+    dialect.migrations.iter().take(count).map(|(_, _, script)| digest_of(script)).collect()
+}
+
+/// How many migrations this release has.
+pub(crate) fn migrations(dialect: &Dialect) -> usize {
+    dialect.migrations.len()
+}
+
+/// Takes away every table and function that this release makes.
+pub(crate) fn demolish(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
+    for line in dialect.golden.lines() {
+        let name = |kind: &str| line.strip_prefix(kind).and_then(|rest| rest.split_whitespace().next());
+        if let Some(table) = name("table ") {
+            tx.script(&format!("DROP TABLE IF EXISTS {} CASCADE", quoted(table)))?;
+        } else if let Some(function) = name("function ") {
+            tx.script(&format!("DROP FUNCTION IF EXISTS {} CASCADE", quoted(function)))?;
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a schema that somebody changed by hand: what it promises is then anybody's guess.
-fn check(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
+pub(crate) fn check(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<(), StoreError> {
     let (lines, _) = differences(tx, dialect)?;
     if lines.is_empty() { Ok(()) } else { Err(broken(SchemaError::Strange(lines.join("; ")))) }
 }

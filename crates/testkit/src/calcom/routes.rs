@@ -24,6 +24,7 @@ pub(crate) struct Asked {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) uid: Option<String>,
     version: Option<String>,
+    traceparent: Option<String>,
     bearer: Option<String>,
     body: Bytes,
 }
@@ -48,6 +49,7 @@ impl Asked {
             target: parts.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string),
             query: parts.uri.query().map(pairs).unwrap_or_default(),
             version: header("cal-api-version"),
+            traceparent: header("traceparent"),
             bearer,
             method,
             path,
@@ -120,6 +122,7 @@ impl State {
             method: asked.method.clone(),
             target: asked.target.clone(),
             version: asked.version.clone(),
+            traceparent: asked.traceparent.clone(),
             body: asked.json(),
             at: self.now(),
         };

@@ -74,6 +74,8 @@ pub struct Logged {
     pub method: String,
     pub target: String,
     pub version: Option<String>,
+    /// The trace that it belongs to, if it says.
+    pub traceparent: Option<String>,
     pub body: Value,
     pub at: Timestamp,
 }

@@ -61,6 +61,15 @@ fn every_key_can_be_set() {
         from = "Front Desk <noreply@desk.example>"
         [outbox]
         private_targets = ["10.1.0.0/16"]
+        [log]
+        format = "human"
+        level = "warn"
+        levels = { calcom = "debug" }
+        file = "log/desk.log"
+        channels = { audit = "log/audit.log" }
+        rotate = "size"
+        max_size = "64KiB"
+        keep = 3
     "#;
     let config = DeploymentConfig::parse("frontdesk.toml", text).unwrap_or_else(|problems| panic!("{problems}"));
     let names: Vec<&str> = config.server.administrators().map(|(name, _)| name).collect();
@@ -79,6 +88,13 @@ fn every_key_can_be_set() {
     let from = config.smtp.and_then(|smtp| smtp.from).expect("a sender");
     assert_eq!((from.name.as_deref(), &*from.address), (Some("Front Desk"), "noreply@desk.example"));
     assert!(config.private_targets[0].contains("10.1.2.3".parse().expect("an address")));
+    let log = config.log;
+    assert_eq!(
+        (log.level_of(log::Channel::Calcom), log.level_of(log::Channel::Voice)),
+        (tracing::Level::DEBUG, tracing::Level::WARN)
+    );
+    assert_eq!((log.max_size, log.keep, log.rotate), (65536, 3, log::Rotate::Size));
+    assert_eq!(log.channels.into_iter().collect::<Vec<_>>(), [(log::Channel::Audit, "log/audit.log".into())]);
 }
 
 #[test]
@@ -159,6 +175,14 @@ fn each_wrong_value_is_told_with_its_line_and_what_would_be_right() {
         (
             "[outbox]\nprivate_targets = [\"localhost\"]",
             r#"frontdesk.toml:2: outbox.private_targets[0]: found "localhost", expected an address or a network such as "10.0.0.0/8""#,
+        ),
+        (
+            "[log]\nlevels = { calendar = \"debug\" }",
+            "frontdesk.toml:2: log.levels.calendar: found an unknown key, expected one of gateway, calcom, voice, audit",
+        ),
+        (
+            "[log]\nmax_size = \"1MB\"",
+            r#"frontdesk.toml:2: log.max_size: found "1MB", expected a size from "64KiB" to "1024GiB", as a text with KiB, MiB or GiB"#,
         ),
         ("[serve]", r#"frontdesk.toml:1: serve: found an unknown key, expected a known key (did you mean "server"?)"#),
         ("store = 5", "frontdesk.toml:1: store: found 5, expected a table"),

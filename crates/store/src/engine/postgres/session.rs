@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use frontdesk_core::ports::StoreError;
 use postgres::error::{Severity, SqlState};
+use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, NoTls, Statement};
 
 use super::address::Address;
-use crate::engine::{Arg, Row, Value};
+use crate::engine::{Arg, Row, Value, listed, quoted};
+use crate::vault::encode_hex;
 
 /// What every session promises: nothing of ours takes longer, and a process that hangs holds nobody up.
 const BOUNDS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
@@ -83,6 +86,38 @@ impl Session {
         self.client.batch_execute(script).map_err(|error| self.failed(error))
     }
 
+    pub(crate) fn each<E: From<StoreError>>(
+        &mut self,
+        sql: &str,
+        mut each: impl FnMut(Vec<Value>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // The server sends as fast as it is read: no more than a few rows are ever here.
+        let none: [&(dyn ToSql + Sync); 0] = [];
+        let mut rows = self.client.query_raw(sql, none).map_err(told)?;
+        while let Some(row) = rows.next().map_err(told)? {
+            each((0..row.len()).map(|at| value(&row, at)).collect::<Result<_, _>>().map_err(told)?)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fill<E: From<StoreError>>(
+        &mut self,
+        table: &str,
+        columns: &[String],
+        mut next: impl FnMut() -> Result<Option<Vec<Value>>, E>,
+    ) -> Result<u64, E> {
+        let lost = |error: std::io::Error| StoreError::Broken(Box::new(error));
+        let sql = format!("COPY {} ({}) FROM STDIN", quoted(table), listed(columns));
+        let mut to = self.client.copy_in(&sql).map_err(told)?;
+        let mut line = String::new();
+        while let Some(row) = next()? {
+            line.clear();
+            copy_line(&row, &mut line);
+            to.write_all(line.as_bytes()).map_err(lost)?;
+        }
+        Ok(to.finish().map_err(told)?)
+    }
+
     /// Commits. When the connection breaks on the way, nobody knows whether it did.
     pub(crate) fn commit(&mut self) -> Result<(), Commit> {
         self.client.batch_execute("COMMIT").map_err(|error| {
@@ -117,10 +152,46 @@ impl Session {
     }
 
     fn failed(&mut self, error: postgres::Error) -> StoreError {
-        let (is_passing, then) = classify(&error);
+        let (_, then) = classify(&error);
         self.then.get_or_insert(then);
-        if is_passing { StoreError::Busy(Box::new(Told(error))) } else { StoreError::Broken(Box::new(Told(error))) }
+        told(error)
     }
+}
+
+fn told(error: postgres::Error) -> StoreError {
+    let (is_passing, _) = classify(&error);
+    if is_passing { StoreError::Busy(Box::new(Told(error))) } else { StoreError::Broken(Box::new(Told(error))) }
+}
+
+/// A row in the text form of COPY.
+fn copy_line(row: &[Value], line: &mut String) {
+    use std::fmt::Write as _;
+
+    for (index, value) in row.iter().enumerate() {
+        if index > 0 {
+            line.push('\t');
+        }
+        match value {
+            Value::Null => line.push_str("\\N"),
+            Value::Int(number) => {
+                let _ = write!(line, "{number}");
+            }
+            Value::Text(text) => text.chars().for_each(|letter| match letter {
+                '\\' => line.push_str("\\\\"),
+                '\n' => line.push_str("\\n"),
+                '\r' => line.push_str("\\r"),
+                '\t' => line.push_str("\\t"),
+                // As everywhere: PostgreSQL's texts hold no NUL.
+                '\0' => line.push('\u{fffd}'),
+                letter => line.push(letter),
+            }),
+            Value::Blob(bytes) => {
+                line.push_str("\\\\x");
+                line.push_str(&encode_hex(bytes));
+            }
+        }
+    }
+    line.push('\n');
 }
 
 /// How a commit did not come about.
@@ -251,6 +322,20 @@ impl ToSql for Arg<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_copied_so_that_it_is_read_as_it_was() {
+        let mut line = String::new();
+        let row = [
+            Value::Null,
+            Value::Int(-7),
+            Value::Text("a\tb\\N\nc\0".to_owned()),
+            Value::Blob(vec![0, 255]),
+            Value::Text(String::new()),
+        ];
+        copy_line(&row, &mut line);
+        assert_eq!(line, "\\N\t-7\ta\\tb\\\\N\\nc\u{fffd}\t\\\\x00ff\t\n");
+    }
 
     #[test]
     fn marks_are_numbered_in_order_or_as_they_say() {

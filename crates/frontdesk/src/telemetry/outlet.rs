@@ -1,0 +1,212 @@
+//! Where lines go: standard error, or files that a thread of their own writes. Who logs never waits for a disk; a
+//! line that finds no room is counted and let go.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::Level;
+
+use super::rotation::{LogFile, Rules};
+use crate::config::deployment::log::{Channel, Form, Log};
+use crate::config::problems::Problem;
+
+/// So many lines may wait for the disk.
+const MOST_WAITING: usize = 8192;
+/// How long a process that ends waits for its last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
+/// A disk that takes nothing is complained of this often.
+const COMPLAIN_EVERY_MS: i64 = 60_000;
+
+static NOW: OnceLock<RwLock<Arc<Outlet>>> = OnceLock::new();
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+fn place() -> &'static RwLock<Arc<Outlet>> {
+    NOW.get_or_init(|| RwLock::new(Arc::new(Outlet::standard_error())))
+}
+
+/// Where lines go now.
+pub(super) fn now() -> Arc<Outlet> {
+    Arc::clone(&place().read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// How many lines were let go since the process began.
+pub(crate) fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// Takes the files that are in their places now, for who moves them away.
+pub(crate) fn reopen() {
+    now().tell(Message::Reopen);
+}
+
+/// Waits until what was logged is written.
+pub(crate) fn finish() {
+    now().flush();
+}
+
+/// What becomes of lines.
+pub(crate) struct Outlet {
+    pub(super) is_human: bool,
+    levels: [Level; 4],
+    /// Which file a channel's lines go to; `None` is standard error.
+    routes: [Option<usize>; 4],
+    to: Option<SyncSender<Message>>,
+}
+
+enum Message {
+    Line { file: usize, at: Timestamp, text: String },
+    Reopen,
+    Flush(SyncSender<()>),
+}
+
+impl Outlet {
+    fn standard_error() -> Self {
+        let is_human = io::stderr().is_terminal();
+        Self { is_human, levels: [Level::INFO; 4], routes: [None; 4], to: None }
+    }
+
+    /// Opens the files that the configuration names; lines go there once it is taken up.
+    pub(crate) fn open(log: &Log) -> Result<Self, Problem> {
+        let mut paths: Vec<&Path> = Vec::new();
+        let routes = Channel::ALL.map(|channel| {
+            let path = log.channels.get(&channel).or(log.file.as_ref())?;
+            Some(paths.iter().position(|known| known == path).unwrap_or_else(|| {
+                paths.push(path);
+                paths.len() - 1
+            }))
+        });
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            files.push(LogFile::open(path, Rules::of(log)).map_err(|error| unwritable(path, &error))?);
+        }
+        let to = match files.is_empty() {
+            true => None,
+            false => {
+                let (to, from) = sync_channel(MOST_WAITING);
+                let started = std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || write(files, &from));
+                started.map_err(|error| unwritable(Path::new("the thread that writes"), &error))?;
+                Some(to)
+            }
+        };
+        let is_human = match log.format {
+            Form::Auto => routes.iter().all(Option::is_none) && io::stderr().is_terminal(),
+            Form::Json => false,
+            Form::Human => true,
+        };
+        Ok(Self { is_human, levels: Channel::ALL.map(|channel| log.level_of(channel)), routes, to })
+    }
+
+    /// From here on lines go here; those from before are written first.
+    pub(crate) fn take_up(self) {
+        let before = std::mem::replace(&mut *place().write().unwrap_or_else(PoisonError::into_inner), Arc::new(self));
+        before.flush();
+        // What is wanted of each place in the code is asked anew.
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    /// The most that is written down of any channel.
+    pub(super) fn most(&self) -> Level {
+        self.levels.iter().copied().max().unwrap_or(Level::INFO)
+    }
+
+    /// What is written down of that channel.
+    pub(super) fn level(&self, channel: Channel) -> Level {
+        self.levels[channel as usize]
+    }
+
+    /// Writes a line, whole.
+    pub(super) fn line(&self, channel: Channel, at: Timestamp, text: &str) {
+        match self.routes[channel as usize] {
+            Some(file) => self.tell(Message::Line { file, at, text: text.to_owned() }),
+            None => {
+                if io::stderr().lock().write_all(text.as_bytes()).is_err() {
+                    LOST.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, message: Message) {
+        let Some(to) = &self.to else { return };
+        if let Err(TrySendError::Full(Message::Line { .. }) | TrySendError::Disconnected(Message::Line { .. })) =
+            to.try_send(message)
+        {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn flush(&self) {
+        let Some(to) = &self.to else { return };
+        let (done, over) = sync_channel(1);
+        // Behind everything that was logged before.
+        if to.send(Message::Flush(done)).is_ok() {
+            let _ = over.recv_timeout(LAST_LINES);
+        }
+    }
+}
+
+/// The thread that writes.
+fn write(mut files: Vec<LogFile>, from: &Receiver<Message>) {
+    let mut complained = i64::MIN;
+    let mut last = Timestamp::UNIX_EPOCH;
+    let mut count = |lost: u64, at: Timestamp| {
+        if lost == 0 {
+            return;
+        }
+        let all = LOST.fetch_add(lost, Ordering::Relaxed) + lost;
+        if at.as_millisecond() >= complained.saturating_add(COMPLAIN_EVERY_MS) {
+            complained = at.as_millisecond();
+            // Not a line of the log: that is what cannot be written.
+            let _ = writeln!(io::stderr().lock(), "frontdesk: the log cannot be written; lines lost so far: {all}");
+        }
+    };
+    loop {
+        // What is there is written together; what comes later does not wait for more.
+        let message = match from.recv_timeout(Duration::ZERO) {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                files.iter_mut().for_each(|file| count(file.write(), last));
+                match from.recv() {
+                    Ok(message) => message,
+                    Err(_) => break,
+                }
+            }
+        };
+        match message {
+            Message::Line { file, at, text } => {
+                last = at;
+                if let Some(file) = files.get_mut(file) {
+                    count(file.push(at, &text), at);
+                }
+            }
+            Message::Reopen => {
+                for file in &mut files {
+                    count(file.write(), last);
+                    // Otherwise it goes on with the one that it has.
+                    let _ = file.reopen();
+                }
+            }
+            Message::Flush(done) => {
+                files.iter_mut().for_each(|file| count(file.write(), last));
+                let _ = done.send(());
+            }
+        }
+    }
+    files.iter_mut().for_each(|file| count(file.write(), last));
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Problem {
+    Problem {
+        file: "frontdesk.toml".to_owned(),
+        line: None,
+        path: "log".to_owned(),
+        found: format!("{} ({error})", path.display()),
+        expected: "files that can be written".to_owned(),
+    }
+}
