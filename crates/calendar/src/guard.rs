@@ -3,6 +3,7 @@
 //! An account is an address and a key: tenants that share a key share its fate, and nobody else does.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub struct Guard {
     clock: Arc<dyn Clock>,
     rules: RwLock<GuardRules>,
     accounts: Mutex<HashMap<String, Seen>>,
+    opened: AtomicU64,
 }
 
 /// What this process last knew of an account.
@@ -76,7 +78,12 @@ pub(crate) struct Ticket<'g> {
 impl Guard {
     /// Guards with `rules` over `state`.
     pub fn new(state: Arc<dyn SharedState>, switches: Arc<Switches>, clock: Arc<dyn Clock>, rules: GuardRules) -> Self {
-        Self { state, switches, clock, rules: RwLock::new(rules), accounts: Mutex::default() }
+        Self { state, switches, clock, rules: RwLock::new(rules), accounts: Mutex::default(), opened: AtomicU64::new(0) }
+    }
+
+    /// How often a breaker was seen to open so far.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// Guards by other rules from now on.
@@ -208,6 +215,7 @@ impl Guard {
         }
         match state {
             State::Open => {
+                self.opened.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(channel = "calcom", critical = true, account, "Circuit breaker OPEN: the calendar is left alone");
             }
             State::HalfOpen => tracing::warn!(channel = "calcom", account, "Circuit breaker HALF_OPEN: a few requests are tried"),

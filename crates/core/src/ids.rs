@@ -67,6 +67,14 @@ text_id!(
 );
 
 impl TenantId {
+    /// The tenant of synthetic calls. It is no slug, so no business can have it.
+    pub const CANARY: &'static str = "_canary";
+
+    /// Whether it is the tenant of synthetic calls: nobody's business, and in no list and no count.
+    pub fn is_canary(&self) -> bool {
+        self.as_str() == Self::CANARY
+    }
+
     /// Whether `text` is a well-formed slug: 1 to 63 of `a-z`, `0-9`, `-`, not at the edges a `-`.
     pub fn is_slug(text: &str) -> bool {
         (1..=63).contains(&text.len())

@@ -5,7 +5,8 @@
 //! callers say and [`reply`] what they hear; [`ports`] is what the desk needs of the world; [`desk`]
 //! holds the use cases, one file each; [`outcome`] is everything a use case may end in; [`outbox`] is what
 //! others hear of it and [`message`] in which words. The decisions of
-//! the protections are functions of state and time: [`window`], [`breaker`], [`limits`], [`protection`].
+//! the protections are functions of state and time: [`window`], [`breaker`], [`limits`], [`protection`]. How all of it
+//! does, in numbers, is [`vitals`].
 //!
 //! **Architecture invariant:** this crate performs no I/O. It names no HTTP framework, no SQL and no
 //! file; of tokio it uses clocks, channels and tasks only.
@@ -43,4 +44,5 @@ pub mod slot;
 pub mod speech;
 pub mod spoken;
 pub mod tenant;
+pub mod vitals;
 pub mod window;

@@ -17,4 +17,5 @@ mod systemd;
 mod tasks;
 mod telemetry;
 mod tenants;
+mod vitals;
 pub mod wiring;

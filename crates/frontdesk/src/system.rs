@@ -56,6 +56,11 @@ pub(crate) fn arguments() -> Vec<OsString> {
     std::env::args_os().skip(1).collect()
 }
 
+/// The name of this machine, or of its container.
+pub(crate) fn host() -> String {
+    read(Path::new("/proc/sys/kernel/hostname")).map(|name| name.trim().to_owned()).unwrap_or_default()
+}
+
 /// A file's text.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)

@@ -2,6 +2,7 @@
 //! asking them what they told in vain, looking after the shared state, delivering what is in the outbox, telling operators how this gateway
 //! stands.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::operations::{PROCESS, SNAPSHOT, describe, describe_process};
+use crate::vitals;
 use crate::wiring::{Arrangement, Current, House};
 
 /// A change by another process is taken up within this.
@@ -44,7 +46,7 @@ const JUST_ENDED: SignedDuration = SignedDuration::from_mins(5);
 const LONGEST_CALL: SignedDuration = SignedDuration::from_hours(2);
 
 /// The background work; it ends when `stop` says so.
-pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
+pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     // The first booking does not wait for them.
     tasks.spawn_blocking(frontdesk_core::call::load_numbering_plans);
@@ -109,6 +111,7 @@ pub(crate) fn start(house: &House, stop: watch::Receiver<bool>) -> JoinSet<()> {
     }));
     tasks.spawn(deliver(Arc::clone(&house.arrangement), stop.clone()));
     tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), describer(house)));
+    tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), vitals::teller(house, address)));
     let arrangement = Arc::clone(&house.arrangement);
     tasks.spawn(every(SETTLE_EVERY, stop, move || {
         let desk = arrangement.now().desk.clone();

@@ -15,6 +15,7 @@ use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{BreakerRow, BucketRow};
 use frontdesk_core::tenant::{Scope, Tenant};
+use frontdesk_core::vitals::Counts;
 use jiff::Timestamp;
 
 use crate::health::Health;
@@ -232,6 +233,11 @@ impl Edge {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// What callers met so far, whatever the configuration was.
+    pub fn counts(&self) -> Counts {
+        self.0.metrics.pulse.counts()
     }
 
     /// How a protection stands for a tenant, or for requests without one.

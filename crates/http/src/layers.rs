@@ -21,6 +21,7 @@ use frontdesk_core::limits::{Asker, Class};
 use frontdesk_core::meter::{Meter, measured};
 use frontdesk_core::protection::{Mode, Protection};
 use frontdesk_core::redact::Depth;
+use frontdesk_core::vitals::Limited;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
@@ -101,7 +102,17 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
     let about = of.meter.about();
     let detail = edge.switches.mode(Protection::Performance, about.tenant.as_ref(), now);
     let reading = of.meter.read();
-    if let Some(verdict) = of.meter.verdict() {
+    let verdict = of.meter.verdict();
+    let is_synthetic = about.tenant.as_ref().is_some_and(TenantId::is_canary);
+    if !is_synthetic && of.route.is_none_or(is_for_callers) {
+        let limited = match &verdict {
+            Some(verdict) if verdict.refuses() => Limited::Refused,
+            Some(verdict) if verdict.mode == Mode::Shadow && verdict.refusal().is_some() => Limited::Watched,
+            _ => Limited::No,
+        };
+        edge.metrics().pulse.answered(response.status().as_u16(), limited, &about, took);
+    }
+    if let Some(verdict) = verdict {
         limits::show(&verdict, now, response.headers_mut());
         limits::tell(&verdict, of.id, &edge.redactor.address(of.path, Depth::Everything));
     }
@@ -131,6 +142,9 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
     }
     let (db, calendar) = (millis(reading.store_us), millis(reading.calendar_us));
     put(SERVER_TIMING, &format!("total;dur={total}, db;dur={db}, calendar;dur={calendar}"));
+    if is_synthetic {
+        return response;
+    }
     edge.metrics().observe(of.route, response.status().as_u16(), took, &reading, &about);
     let is_slow = took >= edge.settings.slow_after;
     edge.switches.count(Protection::Performance, !is_slow, detail);
@@ -162,6 +176,13 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
         }
     }
     response
+}
+
+/// Whether a route is there for callers, their platforms and tenants' software: operators and probes are no measure
+/// of how they are served.
+fn is_for_callers(route: &str) -> bool {
+    let others = ["/livez", "/readyz", "/metrics", "/docs", "/api/health", "/api/admin", "/api/openapi"];
+    !others.iter().any(|other| route.starts_with(other))
 }
 
 /// An answer this many times slower than worth a line is an error of ours: 3 s where the line is at 1 s.

@@ -12,6 +12,7 @@ use axum::routing::get;
 use frontdesk_core::breaker::State as BreakerState;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::meter::{About, Reading};
+use frontdesk_core::vitals::Pulse;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -96,6 +97,7 @@ pub(crate) struct Metrics {
     outbox_dead: Gauge,
     outbox_oldest: Gauge,
     tenants: Mutex<HashSet<TenantId>>,
+    pub(crate) pulse: Pulse,
 }
 
 fn histogram() -> Histogram {
@@ -129,6 +131,7 @@ impl Metrics {
             outbox_dead: Gauge::default(),
             outbox_oldest: Gauge::default(),
             tenants: Mutex::default(),
+            pulse: Pulse::default(),
         };
         metrics.register(parts);
         metrics

@@ -122,7 +122,7 @@ pub(super) async fn serve(
         house.store.share().await?;
     }
     let (stop, stopped) = watch::channel(false);
-    let background = tasks::start(&house, stopped);
+    let background = tasks::start(&house, address, stopped);
     let door = Door::open(listener, origin, frontdesk_http::app(house.edge.clone()))?;
     let mut following = JoinSet::new();
     if let Some(mut predecessor) = predecessor {
