@@ -27,13 +27,13 @@ pub(crate) struct Dialect {
 }
 
 macro_rules! migrations {
-    ($folder:literal, $($number:literal $name:literal),*) => {
-        &[$(($number, $name, include_str!(concat!("../../migrations/", $folder, "/000", $number, "_", $name, ".sql")))),*]
+    ($folder:literal, $($zeros:literal: $($number:literal $name:literal),*);*) => {
+        &[$($(($number, $name, include_str!(concat!("../../migrations/", $folder, "/", $zeros, $number, "_", $name, ".sql")))),*),*]
     };
 }
 
 pub(crate) static SQLITE: Dialect = Dialect {
-    migrations: migrations!("sqlite", 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"),
+    migrations: migrations!("sqlite", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 11 "alerts"),
     has_record: "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations')",
     record: "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL) STRICT",
     listing: &[
@@ -53,7 +53,7 @@ pub(crate) static SQLITE: Dialect = Dialect {
 };
 
 pub(crate) static POSTGRES: Dialect = Dialect {
-    migrations: migrations!("postgres", 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"),
+    migrations: migrations!("postgres", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 11 "alerts"),
     has_record: "SELECT to_regclass('schema_migrations') IS NOT NULL",
     record: "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL)",
     listing: &[
