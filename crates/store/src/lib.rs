@@ -19,6 +19,7 @@ pub use store::health::AgentSeen;
 pub use store::operations::{AuditRow, Command, Snapshot, Versions};
 pub use store::place::{Examined, Place};
 pub use store::privacy::{Erased, Retention};
+pub use store::revisions::{ConfigRevision, Made, NewRevision, Origin, Outcome, Restored, Uptake};
 pub use store::schema::SchemaLook;
 pub use store::tenants::{Applied, KeyIssued, Revision};
 pub use store::{Store, StoreSettings};

@@ -17,6 +17,7 @@ pub(crate) mod parts;
 pub(crate) mod place;
 pub(crate) mod polls;
 pub(crate) mod privacy;
+pub(crate) mod revisions;
 pub(crate) mod schema;
 pub(crate) mod settle;
 pub(crate) mod tenants;

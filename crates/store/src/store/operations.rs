@@ -54,6 +54,10 @@ pub struct Versions {
     pub features: i64,
     /// The newest command.
     pub commands: i64,
+    /// The newest revision of the configuration.
+    pub revision: i64,
+    /// Grows while somebody watches it; 0 when it is not watched.
+    pub beat: i64,
 }
 
 /// A gateway as it described itself last.
@@ -75,7 +79,9 @@ impl Store {
                 let found = tx.first(
                     "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'tenants_version'), 0) AS tenants,
                             COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'features_version'), 0) AS features,
-                            COALESCE((SELECT MAX(id) FROM commands), 0) AS commands",
+                            COALESCE((SELECT MAX(id) FROM commands), 0) AS commands,
+                            COALESCE((SELECT MAX(number) FROM revisions), 0) AS revision,
+                            COALESCE((SELECT MAX(beat) FROM revisions WHERE outcome = 'pending'), 0) AS beat",
                     args![],
                 )?;
                 let Some(row) = found else { return Ok(Versions::default()) };
@@ -84,6 +90,8 @@ impl Store {
                     tenants: reading.number("tenants")?,
                     features: reading.number("features")?,
                     commands: reading.number("commands")?,
+                    revision: reading.number("revision")?,
+                    beat: reading.number("beat")?,
                 })
             })
             .await

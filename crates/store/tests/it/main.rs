@@ -10,4 +10,5 @@ mod overlap;
 mod parts;
 mod promises;
 mod replicas;
+mod revisions;
 mod shared;
