@@ -20,6 +20,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::outbox::Channel;
+
 pub use absence::Baseline;
 pub use counts::{Counts, History, SLOT};
 pub use judge::{AgentSight, Breaker, Sight, TenantSight, judge};
@@ -268,6 +270,16 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// What a receiver tells repeats by: the same alert, fired or over, to the same receiver has the same one.
+    pub fn key(&self, channel: Channel, target: &str) -> String {
+        let state = if self.resolved_at.is_some() { "resolved" } else { "fired" };
+        let fired = self.fired_at.as_millisecond().to_string();
+        let text = [self.rule.as_str(), &self.subject, &fired, state, channel.as_str(), target].join("\n");
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        let hex: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("evt_{hex}")
+    }
+
     /// What deliveries of one alert are kept in order by.
     pub fn ordering(&self) -> String {
         format!("{} {}", self.rule.as_str(), self.subject).trim_end().to_owned()

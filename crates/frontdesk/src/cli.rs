@@ -1,6 +1,7 @@
 //! The command line: answers on standard output, logs on standard error.
 
 mod agent;
+mod alerts;
 mod call;
 mod calls;
 mod demo;
@@ -76,6 +77,11 @@ enum Command {
     Limits {
         #[command(subcommand)]
         command: operate::Limits,
+    },
+    /// What fires: list it, test the receivers, silence a rule.
+    Alerts {
+        #[command(subcommand)]
+        command: alerts::Command,
     },
     /// What others are told: list it, try again what was given up.
     Outbox {
@@ -224,6 +230,7 @@ pub fn run() -> ExitCode {
             Command::Feature { command } => operate::feature(&mut context, command).await,
             Command::Breaker { command } => operate::breaker(&mut context, command).await,
             Command::Limits { command } => operate::limits(&mut context, command).await,
+            Command::Alerts { command } => alerts::run(&mut context, command).await,
             Command::Outbox { command } => outbox::run(&mut context, command).await,
             Command::Privacy { command } => privacy::run(&mut context, command).await,
             Command::Tenant { command } => tenant::run(&mut context, command).await,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../../../ARCHITECTURE.md")]
 
+mod alerts;
 mod catch_up;
 pub mod cli;
 pub mod config;

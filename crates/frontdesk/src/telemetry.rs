@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use frontdesk_core::clock::Clock;
@@ -29,6 +30,14 @@ struct Redaction {
     clock: Arc<dyn Clock>,
     /// Before a configuration is read there is nothing to switch.
     switches: Option<Arc<Switches>>,
+}
+
+/// Lines of the level `ERROR` and above, but for those that tell of alerts: an alert is no reason for another one.
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines of the level `ERROR` and above this process wrote.
+pub(crate) fn errors() -> u64 {
+    ERRORS.load(Ordering::Relaxed)
 }
 
 static SANITIZER: OnceLock<Sanitizer> = OnceLock::new();
@@ -97,6 +106,9 @@ where
             Level::TRACE => "TRACE",
         };
         let channel = line.channel.unwrap_or_else(|| channel_of(metadata.target()));
+        if *metadata.level() == Level::ERROR && channel != "alerts" {
+            ERRORS.fetch_add(1, Ordering::Relaxed);
+        }
         let at = redaction.clock.now();
         if self.human {
             write!(writer, "{at} {level:<8} {channel:<7} {}", line.message)?;

@@ -5,6 +5,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -62,6 +63,9 @@ pub(crate) async fn outermost(State(edge): State<Edge>, mut request: Request, ne
             }
         };
         if problem_of(&response).is_some_and(|problem| problem.code == Code::Unauthorized) {
+            if route.as_ref().is_some_and(|route| is_of_a_platform(route.as_str())) {
+                edge.metrics().rejected.fetch_add(1, Ordering::Relaxed);
+            }
             response = limit_strangers(&edge, peer, &path, response).await;
         }
         respond(
@@ -183,6 +187,12 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
 fn is_for_callers(route: &str) -> bool {
     let others = ["/livez", "/readyz", "/metrics", "/docs", "/api/health", "/api/admin", "/api/openapi"];
     !others.iter().any(|other| route.starts_with(other))
+}
+
+/// Whether voice platforms or calendars ask it, and prove by a signature who they are.
+fn is_of_a_platform(route: &str) -> bool {
+    let others = ["/api/v1/callbacks", "/api/v2/availability", "/api/v2/bookings"];
+    is_for_callers(route) && !others.iter().any(|other| route.starts_with(other))
 }
 
 /// An answer this many times slower than worth a line is an error of ours: 3 s where the line is at 1 s.

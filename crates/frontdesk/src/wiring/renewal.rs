@@ -7,9 +7,11 @@ use frontdesk_core::sensitive::Secret;
 use frontdesk_http::Edge;
 
 use super::{Arrangement, House, admin_keys, budgets, guard_rules, open_mail, open_webhook, problem, retention, settings};
+use crate::alerts::bounds;
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::SecretSource;
+use crate::courier::Receivers;
 use crate::operations::HouseOperations;
 use crate::system;
 
@@ -30,11 +32,17 @@ impl House {
         }
         let admin_keys = admin_keys(config).map_err(|problem| problems.push(problem)).unwrap_or_default();
         let mail = open_mail(config).map_err(|problem| problems.push(problem)).unwrap_or_default();
+        let receivers = Receivers::of(config, mail.is_some()).map_err(|problem| problems.push(problem));
         let webhook = match config.private_targets == in_force.private_targets {
             true => before.courier.webhook(),
             false => {
                 open_webhook(config, &self.store).map_err(|error| problem("outbox", error.to_string(), "a client of webhooks"))?
             }
+        };
+        let receivers = match receivers {
+            Ok(receivers) => receivers,
+            // INVARIANT: what failed is among the problems, so that this returns.
+            Err(()) => return Err(Problems::from(problems)),
         };
         Problems::from(problems).into_result(())?;
 
@@ -55,9 +63,10 @@ impl House {
         let arrangement = Arrangement {
             desk,
             gate,
-            courier: Arc::new(before.courier.renewed(webhook, mail)),
+            courier: Arc::new(before.courier.renewed(webhook, mail, receivers)),
             rules: config.live.circuit_breaker.rules(),
             retention: retention(config),
+            bounds: bounds(config),
         };
         Ok(Next { changes: in_force.changes(config), config: config.clone(), edge, arrangement })
     }
