@@ -1,5 +1,6 @@
 //! The whole gateway in one process, with time by hand and a simulated outside.
 
+mod alerts;
 mod bad_input;
 mod binary;
 mod booking;
