@@ -56,6 +56,16 @@ impl OnCall {
         House::with(&[SALON], self.configure()).await
     }
 
+    /// A salon on Cal.com.
+    async fn calcom(&self) -> (House, SimulatedCalCom) {
+        let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
+        let for_calendar = Arc::clone(&clock);
+        let config = Config::salon().clock(Arc::new(move || for_calendar.now())).rate_limit(Some(RateLimit::of(10_000)));
+        let calendar = SimulatedCalCom::start(config).await;
+        let tenant = include_str!("tenants/calcom.toml").replace("BASE_URL", &calendar.base_url());
+        (House::at(clock, &[&tenant], self.configure()).await, calendar)
+    }
+
     fn said(&self) -> Vec<String> {
         let text = |body: &str| serde_json::from_str::<Value>(body).expect("JSON")["text"].as_str().expect("a text").to_owned();
         self.chat.posted().iter().map(|posted| text(&posted.body)).collect()
@@ -114,12 +124,7 @@ async fn what_fires_is_told_once_to_each_receiver_and_so_is_its_end() {
 #[tokio::test]
 async fn a_calendar_that_fails_opens_its_breaker_and_both_are_told() {
     let on_call = OnCall::there().await;
-    let clock = Arc::new(ManualClock::new(NOW.parse().expect("a timestamp")));
-    let for_calendar = Arc::clone(&clock);
-    let config = Config::salon().clock(Arc::new(move || for_calendar.now())).rate_limit(Some(RateLimit::of(10_000)));
-    let calendar = SimulatedCalCom::start(config).await;
-    let tenant = include_str!("tenants/calcom.toml").replace("BASE_URL", &calendar.base_url());
-    let house = House::at(clock, &[&tenant], on_call.configure()).await;
+    let (house, calendar) = on_call.calcom().await;
     calendar.fault(Fault::status(Route::Slots, 500, ErrorShape::A).standing());
     for number in 0..6 {
         let call = format!("c{number}");
@@ -343,4 +348,48 @@ async fn a_test_says_what_each_receiver_answered_and_a_silence_is_listed() {
     assert_eq!(run(&["alerts", "silence", "breaker_open", "--for", "0s", "--subject", "a"]).await.0, Some(0));
     assert_eq!(run(&["alerts", "list"]).await.1, "nothing fires\n");
     assert_eq!(run(&["alerts", "silence", "nonsense"]).await.0, Some(1));
+}
+
+/// Every name that begins like one of ours.
+fn names(text: &str) -> std::collections::BTreeSet<String> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let places = text.match_indices("frontdesk_").filter(|(at, _)| !text[..*at].ends_with(is_part));
+    places.map(|(at, _)| text[at..].chars().take_while(|letter| is_part(*letter)).collect()).collect()
+}
+
+#[tokio::test]
+async fn the_rules_and_the_dashboard_name_only_what_is_measured() {
+    let on_call = OnCall::there().await;
+    let (house, _calendar) = on_call.calcom().await;
+    // What nobody has met yet is not among them.
+    let wish = json!({"service": "Herrenhaarschnitt", "date": "Montag", "time": "10 Uhr"});
+    house.call("salon", "c1", ANNA).say("check_availability", wish).await;
+    house.inner.catch_up().await.expect("asked");
+    let request = Request::get("/metrics").header("authorization", "Bearer operator");
+    let (_, metrics, _) = house.send(request.body(Body::empty()).expect("a request")).await;
+    let measured: std::collections::BTreeSet<String> = metrics
+        .as_str()
+        .expect("text")
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .flat_map(|line| {
+            let (name, kind) = line.split_once(' ').expect("a name and its kind");
+            let ends: &[&str] = match kind {
+                "counter" => &["_total"],
+                "histogram" => &["_bucket", "_count", "_sum"],
+                _ => &[""],
+            };
+            ends.iter().map(|end| format!("{name}{end}")).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(measured.len() > 20, "{measured:?}");
+    let rules = include_str!("../../../../deploy/prometheus/frontdesk.rules.yml");
+    let dashboard = include_str!("../../../../deploy/grafana/frontdesk.json");
+    serde_json::from_str::<Value>(dashboard).expect("JSON");
+    for (file, text) in [("rules", rules), ("dashboard", dashboard)] {
+        let named = names(text);
+        assert!(named.len() > 10, "{named:?}");
+        let unknown: Vec<_> = named.difference(&measured).collect();
+        assert!(unknown.is_empty(), "{file} names what is not measured: {unknown:?}");
+    }
 }
