@@ -12,6 +12,7 @@ mod outbox;
 mod privacy;
 mod serve;
 mod tenant;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -88,6 +89,8 @@ enum Command {
         #[command(subcommand)]
         command: outbox::Command,
     },
+    /// A live view against the thresholds, and at the end whether what has to hold did.
+    Watch(watch::Options),
     /// Tenants: apply files, list, show, take back, rotate keys.
     Tenant {
         #[command(subcommand)]
@@ -233,6 +236,7 @@ pub fn run() -> ExitCode {
             Command::Alerts { command } => alerts::run(&mut context, command).await,
             Command::Outbox { command } => outbox::run(&mut context, command).await,
             Command::Privacy { command } => privacy::run(&mut context, command).await,
+            Command::Watch(options) => watch::run(&mut context, options).await,
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }
     });

@@ -19,4 +19,5 @@ mod tasks;
 mod telemetry;
 mod tenants;
 mod vitals;
+mod watch;
 pub mod wiring;

@@ -111,7 +111,6 @@ async fn tell(store: &Store, vitals: &Vitals) -> Result<(), String> {
     store.show(&vitals.gateway, VITALS, &body, vitals.taken_at).await.map_err(|error| error.with_causes())
 }
 
-#[expect(dead_code, reason = "nobody watches yet")]
 /// How all running gateways do. What cannot be read is of another release, and is left out.
 pub(crate) async fn all(store: &Store, now: Timestamp) -> Result<Vec<Vitals>, frontdesk_core::ports::StoreError> {
     let rows = store.snapshots(VITALS, now).await?;

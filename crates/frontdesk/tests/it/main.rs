@@ -27,3 +27,4 @@ mod reach;
 mod replicas;
 mod simulation;
 mod tidy;
+mod watch;
