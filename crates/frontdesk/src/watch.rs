@@ -124,7 +124,7 @@ impl Watcher {
         (look.breakers, look.away) = (seen.breakers, seen.away);
         look.outbox = self.store.outbox_standing(now).await?;
         for tenant in self.store.tenants().await?.iter().filter(|it| !it.slug.is_canary()) {
-            let (_, calls, bookings) = self.store.calls_and_bookings(tenant.scope(), self.since).await?;
+            let (calls, bookings) = self.store.calls_and_bookings(tenant.scope(), self.since).await?;
             (look.calls, look.bookings) = (look.calls + calls, look.bookings + bookings);
         }
         let firing = self.store.alerts().await?.into_iter().filter(|it| it.is_firing());

@@ -41,8 +41,10 @@ pub(super) struct Known {
 struct OfTenant {
     agents: BTreeMap<String, (AgentUsual, Baseline)>,
     calls: Vec<CallSeen>,
-    /// Calls since the newest booking; calls and bookings of the last weeks.
-    bookings: (u64, u64, u64),
+    /// Calls since the newest booking.
+    since_booking: u64,
+    /// Calls and bookings of the last weeks.
+    usual: (u64, u64),
 }
 
 impl Lookout {
@@ -69,11 +71,12 @@ impl Known {
                     let baseline = Baseline::learn(tenant, &usual.by_hour, now - WEEKS, now);
                     (usual, baseline)
                 };
+                known.usual = store.calls_and_bookings(tenant.scope(), now - WEEKS).await?;
                 known.agents = usual.into_iter().map(|(agent, usual)| (agent, learned(usual))).collect();
             }
             if look {
                 known.calls = store.calls_seen(tenant.scope(), now - LATELY).await?;
-                known.bookings = store.calls_and_bookings(tenant.scope(), now - WEEKS).await?;
+                known.since_booking = store.calls_since_booking(tenant.scope(), now - WEEKS).await?;
             }
             self.tenants.insert(tenant.slug.clone(), known);
         }
@@ -120,7 +123,6 @@ pub(super) async fn sight<'a>(
         let open = unsettled.iter().find(|it| it.tenant == tenant.slug);
         let ended_by = (now - UNFINISHED, now - arrangement.bounds.longest_call);
         let over = || known.calls.iter().filter(|it| it.started_at >= ended_by.0 && it.started_at < ended_by.1);
-        let (calls_since_booking, calls, bookings) = known.bookings;
         TenantSight {
             tenant,
             agents: tenant.agent_ids.iter().map(|agent| known.agent(agent)).collect(),
@@ -128,8 +130,8 @@ pub(super) async fn sight<'a>(
             torn: open.map_or(0, |it| it.torn),
             should_be_over: (over().count() as u64, over().filter(|it| !it.is_over).count() as u64),
             ended: known.agents.values().map(|(usual, _)| usual.ended).sum(),
-            usual: (calls, bookings),
-            calls_since_booking,
+            usual: known.usual,
+            calls_since_booking: known.since_booking,
         }
     };
     Ok(Sight {

@@ -19,6 +19,8 @@ const TURN: &str = "alerts";
 /// A silence over every subject.
 const EVERY: &str = "*";
 
+const CALLS_AFTER: &str = "SELECT COUNT(*) AS count FROM calls WHERE tenant = ? AND started_at > ? AND agent_id IS NOT NULL";
+
 /// An alert that changes, and who is told.
 #[derive(Debug, Clone)]
 pub struct AlertChange {
@@ -288,24 +290,35 @@ impl Store {
     }
 
     /// How many of the tenant's calls there were since the newest booking that one of them made, not looking further
-    /// back than `since`; how many calls and bookings of theirs since then in all.
-    pub async fn calls_and_bookings(&self, scope: Scope<'_>, since: Timestamp) -> Result<(u64, u64, u64), StoreError> {
+    /// back than `since`.
+    pub async fn calls_since_booking(&self, scope: Scope<'_>, since: Timestamp) -> Result<u64, StoreError> {
         let tenant = scope.tenant().clone();
         self.engine.settled().await?;
         self.engine
             .read(move |tx| {
                 let row = tx.first(
-                    "SELECT MAX(created_at) AS newest, COUNT(*) AS bookings FROM appointments
-                     WHERE tenant = ? AND created_at >= ? AND call_id IS NOT NULL AND state IN ('booked', 'cancelled')",
+                    "SELECT created_at FROM appointments
+                     WHERE tenant = ? AND created_at >= ? AND call_id IS NOT NULL AND state IN ('booked', 'cancelled')
+                     ORDER BY created_at DESC LIMIT 1",
                     args![tenant.as_str(), ms(since)],
                 )?;
-                let Some(row) = row else { return Ok((0, 0, 0)) };
-                let reading = Reading { table: "appointments", row: &row };
-                let newest = reading.instant_or_none("newest")?.unwrap_or(since);
-                let count = "SELECT COUNT(*) AS count FROM calls WHERE tenant = ? AND started_at > ? AND agent_id IS NOT NULL";
-                let calls_since = tx.number(count, args![tenant.as_str(), ms(newest)])?.unsigned_abs();
-                let calls = tx.number(count, args![tenant.as_str(), ms(since)])?.unsigned_abs();
-                Ok((calls_since, calls, reading.number("bookings")?.unsigned_abs()))
+                let newest = row.map(|row| Reading { table: "appointments", row: &row }.instant("created_at")).transpose()?;
+                tx.number(CALLS_AFTER, args![tenant.as_str(), ms(newest.unwrap_or(since))]).map(i64::unsigned_abs)
+            })
+            .await
+    }
+
+    /// How many of the tenant's calls began after `since`, and how many bookings they made.
+    pub async fn calls_and_bookings(&self, scope: Scope<'_>, since: Timestamp) -> Result<(u64, u64), StoreError> {
+        let tenant = scope.tenant().clone();
+        self.engine.settled().await?;
+        self.engine
+            .read(move |tx| {
+                let made = "SELECT COUNT(*) AS count FROM appointments
+                            WHERE tenant = ? AND created_at > ? AND call_id IS NOT NULL AND state IN ('booked', 'cancelled')";
+                let bookings = tx.number(made, args![tenant.as_str(), ms(since)])?.unsigned_abs();
+                let calls = tx.number(CALLS_AFTER, args![tenant.as_str(), ms(since)])?.unsigned_abs();
+                Ok((calls, bookings))
             })
             .await
     }

@@ -141,7 +141,8 @@ async fn calls_are_seen_with_what_was_told_of_them(base: Base) {
     let usual = store.agents_usual(salon.scope(), at(0)).await.expect("read").remove("agent").expect("known");
     assert_eq!((usual.with_events, usual.ended, usual.last_heard), (2, 1, Some(at(65))));
     assert_eq!(usual.by_hour, [(at(0).as_second(), 1), (at(60).as_second(), 2)]);
-    assert_eq!(store.calls_and_bookings(salon.scope(), at(0)).await.expect("read"), (2, 2, 0), "later than the beginning");
+    assert_eq!(store.calls_and_bookings(salon.scope(), at(0)).await.expect("read"), (2, 0), "later than the beginning");
+    assert_eq!(store.calls_since_booking(salon.scope(), at(61)).await.expect("read"), 1);
     assert!(store.calls_seen(tenant("practice").scope(), at(0)).await.expect("read").is_empty());
 }
 
