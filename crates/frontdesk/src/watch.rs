@@ -7,7 +7,7 @@ mod screen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use frontdesk_core::alert::Thresholds;
+use frontdesk_core::alert::{History, Thresholds};
 use frontdesk_core::breaker::State;
 use frontdesk_core::outbox::{Outbox as _, OutboxStanding};
 use frontdesk_core::ports::StoreError;
@@ -61,6 +61,8 @@ pub(crate) struct Watcher {
     base: BTreeMap<String, Vitals>,
     /// The newest of every gateway, those that are gone among them.
     newest: BTreeMap<String, Vitals>,
+    /// Refusals of the slot in which it begins, from before.
+    limited_before: u64,
     refused_before: BTreeMap<String, u64>,
     refused: BTreeMap<String, u64>,
     not_closed: BTreeSet<String>,
@@ -74,6 +76,7 @@ impl Watcher {
             store,
             base: BTreeMap::new(),
             newest: BTreeMap::new(),
+            limited_before: 0,
             refused_before: BTreeMap::new(),
             refused: BTreeMap::new(),
             not_closed: BTreeSet::new(),
@@ -91,6 +94,7 @@ impl Watcher {
             }
         }
         if !all {
+            watcher.limited_before = watcher.limited().await?;
             watcher.refused_before = watcher.snapshots(now).await?.refused;
         }
         Ok(watcher)
@@ -104,14 +108,12 @@ impl Watcher {
         let mut look = Look { at: now, since: self.since, gateways, ..Look::default() };
         for (gateway, newest) in &self.newest {
             let base = self.base.get(gateway);
-            let limited = |it: &Vitals| it.refusals.get("rate_limit").map_or((0, 0), |it| (it.on, it.shadow));
-            let (on, shadow) = limited(newest);
-            let (on_before, shadow_before) = base.map_or((0, 0), limited);
+            let shadow = |it: &Vitals| it.refusals.get("rate_limit").map_or(0, |it| it.shadow);
             look.counts = look.counts.plus(&base.map_or(newest.counts, |base| newest.counts.since(&base.counts)));
-            look.limited.0 += on.saturating_sub(on_before);
-            look.limited.1 += shadow.saturating_sub(shadow_before);
+            look.limited.1 += shadow(newest).saturating_sub(base.map_or(0, shadow));
             look.opened += newest.breakers_opened.saturating_sub(base.map_or(0, |base| base.breakers_opened));
         }
+        look.limited.0 = self.limited().await?.saturating_sub(self.limited_before);
         let seen = self.snapshots(now).await?;
         for (key, count) in seen.refused {
             let more = count.saturating_sub(self.refused_before.get(&key).copied().unwrap_or(0));
@@ -130,6 +132,12 @@ impl Watcher {
         let firing = self.store.alerts().await?.into_iter().filter(|it| it.is_firing());
         look.firing = firing.map(|it| it.notice().ordering()).collect();
         Ok(look)
+    }
+
+    /// Refusals by the limits since the slot in which it begins: those that gateways have filed.
+    async fn limited(&self) -> Result<u64, StoreError> {
+        let slots = self.store.observations(History::slot(self.since)).await?;
+        Ok(slots.iter().map(|(_, counts)| counts.refused).sum())
     }
 
     /// The accounts whose breaker was seen to be not closed.

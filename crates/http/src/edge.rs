@@ -249,6 +249,11 @@ impl Edge {
         self.0.metrics.rejected.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// How many requests a limit refused, whoever sent them.
+    pub fn refused(&self) -> u64 {
+        self.0.metrics.refused.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// How a protection stands for a tenant, or for requests without one.
     pub(crate) fn mode(&self, protection: Protection, tenant: Option<&TenantId>) -> Mode {
         self.switches.mode(protection, tenant, self.clock.now())

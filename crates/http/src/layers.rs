@@ -18,7 +18,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use frontdesk_core::ids::{TenantId, random_text};
-use frontdesk_core::limits::{Asker, Class};
+use frontdesk_core::limits::{Asker, Class, Verdict};
 use frontdesk_core::meter::{Meter, measured};
 use frontdesk_core::protection::{Mode, Protection};
 use frontdesk_core::redact::Depth;
@@ -108,6 +108,9 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
     let reading = of.meter.read();
     let verdict = of.meter.verdict();
     let is_synthetic = about.tenant.as_ref().is_some_and(TenantId::is_canary);
+    if !is_synthetic && verdict.as_ref().is_some_and(Verdict::refuses) {
+        edge.metrics().refused.fetch_add(1, Ordering::Relaxed);
+    }
     if !is_synthetic && of.route.is_none_or(is_for_callers) {
         let limited = match &verdict {
             Some(verdict) if verdict.refuses() => Limited::Refused,

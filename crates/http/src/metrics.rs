@@ -108,6 +108,7 @@ pub(crate) struct Metrics {
     tenants: Mutex<HashSet<TenantId>>,
     pub(crate) pulse: Pulse,
     pub(crate) rejected: AtomicU64,
+    pub(crate) refused: AtomicU64,
 }
 
 fn histogram() -> Histogram {
@@ -145,6 +146,7 @@ impl Metrics {
             tenants: Mutex::default(),
             pulse: Pulse::default(),
             rejected: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         };
         metrics.register(parts);
         metrics

@@ -18,6 +18,8 @@ const KEPT: SignedDuration = SignedDuration::from_mins(6 * 60 + 5);
 pub struct Counts {
     /// What callers met.
     pub callers: vitals::Counts,
+    /// Requests that a limit refused, whoever sent them: also who asks for health, and who proves nothing.
+    pub refused: u64,
     /// Lines of the level `ERROR` and above.
     pub lines: u64,
     /// Buckets that were refused ten times within an hour.
@@ -55,6 +57,7 @@ impl Counts {
     fn with(&self, it: &Self, of: fn(u64, u64) -> u64, all: fn(&vitals::Counts, &vitals::Counts) -> vitals::Counts) -> Self {
         Self {
             callers: all(&self.callers, &it.callers),
+            refused: of(self.refused, it.refused),
             lines: of(self.lines, it.lines),
             abuses: of(self.abuses, it.abuses),
             rejected: of(self.rejected, it.rejected),

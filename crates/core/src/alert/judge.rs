@@ -214,7 +214,7 @@ fn burn(sight: &Sight<'_>, bounds: &Thresholds, rule: Rule, factor: f64, long: S
 }
 
 fn refusals(sight: &Sight<'_>, bounds: &Thresholds) -> Verdict {
-    let refused = sight.history.window(sight.now, HOUR).callers.refused;
+    let refused = sight.history.window(sight.now, HOUR).refused;
     verdict(Rule::Refusals, "", beyond(refused, bounds.refusals_1h), || {
         format!("refusals by a limit in 1 h: {refused}; more than {} are too many", bounds.refusals_1h)
     })

@@ -18,6 +18,7 @@ impl Lookout {
     fn counted(&self) -> Counts {
         Counts {
             callers: self.edge.counts(),
+            refused: self.edge.refused(),
             lines: telemetry::errors(),
             abuses: self.arrangement.now().gate.refusals().1,
             rejected: self.edge.rejected(),

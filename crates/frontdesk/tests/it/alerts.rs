@@ -151,6 +151,16 @@ async fn a_calendar_that_fails_opens_its_breaker_and_both_are_told() {
 }
 
 #[tokio::test]
+async fn refusals_count_whoever_was_refused() {
+    let on_call = OnCall::there().await;
+    let house = on_call.salon().await;
+    for _ in 0..34 {
+        house.send(Request::get("/api/health").body(Body::empty()).expect("a request")).await;
+    }
+    assert_eq!(looked(&house).await, [(Rule::Refusals, true)], "thirty are let through, more than three are not");
+}
+
+#[tokio::test]
 async fn a_silence_is_kept_and_what_fires_still_is_told_when_it_ends() {
     let on_call = OnCall::there().await;
     let house = on_call.salon().await;

@@ -34,7 +34,7 @@ fn failures(count: u64) -> Counts {
 }
 
 fn refusals(refused: u64) -> Counts {
-    Counts { callers: vitals::Counts { refused, ..vitals::Counts::default() }, ..Counts::default() }
+    Counts { refused, ..Counts::default() }
 }
 
 #[test]

@@ -384,7 +384,7 @@ impl World {
                     counts.callers = pulse.counts();
                 }
                 Happening::Rejected => counts.rejected = 1,
-                Happening::Refused => counts.callers.refused = 1,
+                Happening::Refused => counts.refused = 1,
                 Happening::Booked { call } => {
                     seen.open.remove(call);
                     seen.bookings.push(*when);
