@@ -11,6 +11,7 @@ use frontdesk_calendar::Guard;
 use frontdesk_core::alert::{Alert, Change, History, Rule, Thresholds, judge, next};
 use frontdesk_core::clock::Clock;
 use frontdesk_core::ports::StoreError;
+use frontdesk_core::protection::Mode;
 use frontdesk_core::shared::SharedState;
 use frontdesk_http::Edge;
 use frontdesk_store::{AlertChange, Store};
@@ -72,7 +73,7 @@ pub(crate) fn bounds(config: &DeploymentConfig) -> Thresholds {
         outbox_age: span(config.health.outbox_age),
         unconfirmed: span(alerts.unconfirmed),
         longest_call: span(alerts.longest_call),
-        absences: alerts.absences,
+        absences: alerts.absences == Mode::On,
     }
 }
 

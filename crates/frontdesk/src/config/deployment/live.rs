@@ -5,7 +5,7 @@ use std::time::Duration;
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::limits::Limits;
 use frontdesk_core::protection::{Mode, Protection};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config::addresses;
 use crate::config::durations;
@@ -115,18 +115,20 @@ pub struct Alerts {
     /// Where to post, in Slack's form. It may be a secret, so a revision does not hold it.
     #[serde(skip)]
     pub webhook_url: Option<SecretSource>,
-    /// Mailboxes of whoever runs the deployment.
+    /// Mailboxes of whoever runs the deployment. Like the address, each gateway's own.
+    #[serde(skip)]
     pub email: Vec<String>,
     /// Requests of platforms and calendars within five minutes that cannot prove whose they are.
     pub rejected_5m: u32,
-    /// Answers of a million that may fail.
+    /// Answers of a million that may fail; written as the share that must not.
+    #[serde(rename = "objective", serialize_with = "objective_of", deserialize_with = "budget")]
     pub budget_ppm: u32,
     /// How long a calendar may leave a booking open.
     pub unconfirmed: Duration,
     /// How long a call may last.
     pub longest_call: Duration,
-    /// Whether silence is looked at.
-    pub absences: bool,
+    /// Whether silence is looked at: on or off.
+    pub absences: Mode,
 }
 
 // === impl Live ===
@@ -280,7 +282,7 @@ impl Alerts {
         let many = |key, usual| count(&at, key, 1_000_000).unwrap_or(usual);
         let span = |key, usual| at.duration(key, Duration::from_secs(1)..=DAY).unwrap_or(usual);
         let mailbox = |text: &str| addresses::is_mail_address(text).then(|| text.to_owned());
-        let switch = |text: &str| ["off", "on"].iter().position(|word| *word == text).map(|place| place == 1);
+        let switch = |text: &str| Mode::parse(text).filter(|mode| *mode != Mode::Shadow);
         Self {
             errors_5m: many("errors_5m", usual.errors_5m),
             rate_limited_1h: many("rate_limited_1h", usual.rate_limited_1h),
@@ -311,9 +313,18 @@ impl Default for Alerts {
             budget_ppm: 1000,
             unconfirmed: MINUTE * 5,
             longest_call: MINUTE * 60,
-            absences: true,
+            absences: Mode::On,
         }
     }
+}
+
+fn objective_of<S: Serializer>(budget_ppm: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{}%", 100.0 - f64::from(*budget_ppm) / 10_000.0))
+}
+
+fn budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    budget_of(&text).ok_or_else(|| serde::de::Error::custom("expected a share such as 99.9%"))
 }
 
 /// What `99.9%` leaves, in answers of a million.
