@@ -6,12 +6,13 @@
 //! holds the use cases, one file each; [`outcome`] is everything a use case may end in; [`outbox`] is what
 //! others hear of it and [`message`] in which words. The decisions of
 //! the protections are functions of state and time: [`window`], [`breaker`], [`limits`], [`protection`]. How all of it
-//! does, in numbers, is [`vitals`].
+//! does, in numbers, is [`vitals`]; when a person is told of it, [`alert`].
 //!
 //! **Architecture invariant:** this crate performs no I/O. It names no HTTP framework, no SQL and no
 //! file; of tokio it uses clocks, channels and tasks only.
 
 pub mod account;
+pub mod alert;
 pub mod booking;
 pub mod breaker;
 pub mod calendar_news;

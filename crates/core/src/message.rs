@@ -62,7 +62,7 @@ pub fn to_caller(about: &Subject<'_>) -> Option<Letter> {
         }
         Event::Cancelled => word!(lang, cancelled(tenant, &when, &service)),
         Event::Pending => word!(lang, pending(tenant, &when, &service, about.wanted())),
-        Event::CallbackQueued => return None,
+        Event::CallbackQueued | Event::AlertFired | Event::AlertResolved => return None,
     };
     let hello = word!(lang, hello(name));
     Some(letter(subject, [vec![hello, String::new()], lines, vec![String::new(), tenant.to_owned()]].concat()))
@@ -91,7 +91,7 @@ pub fn to_business(about: &Subject<'_>) -> Option<Letter> {
             let (subject, lines) = word!(lang, late_business(&when, &service));
             Some(letter(subject, [lines, about.who(appointment)].concat()))
         }
-        Event::Rescheduled | Event::Cancelled => None,
+        Event::Rescheduled | Event::Cancelled | Event::AlertFired | Event::AlertResolved => None,
     }
 }
 

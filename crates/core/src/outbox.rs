@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::alert::Notice;
 use crate::booking::IntentKind;
 use crate::ids::{BookingId, CallbackId, TenantId};
 use crate::ports::StoreError;
@@ -37,11 +38,23 @@ pub enum Event {
     Pending,
     /// A person has something to do.
     CallbackQueued,
+    /// Whoever runs the deployment has something to do.
+    AlertFired,
+    /// And now has not any more.
+    AlertResolved,
 }
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Booked, Self::Rescheduled, Self::Cancelled, Self::Pending, Self::CallbackQueued];
+    pub const ALL: [Self; 7] = [
+        Self::Booked,
+        Self::Rescheduled,
+        Self::Cancelled,
+        Self::Pending,
+        Self::CallbackQueued,
+        Self::AlertFired,
+        Self::AlertResolved,
+    ];
 
     /// As stored and as sent.
     pub fn as_str(self) -> &'static str {
@@ -51,12 +64,19 @@ impl Event {
             Self::Cancelled => "appointment.cancelled",
             Self::Pending => "appointment.pending",
             Self::CallbackQueued => "callback.queued",
+            Self::AlertFired => "alert.fired",
+            Self::AlertResolved => "alert.resolved",
         }
     }
 
     /// As read back from the store.
     pub fn from_stored(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.as_str() == text)
+    }
+
+    /// Whether it is the deployment's, and no tenant's.
+    pub fn is_alert(self) -> bool {
+        matches!(self, Self::AlertFired | Self::AlertResolved)
     }
 
     /// Whether a caller's wish hangs on somebody hearing of it.
@@ -189,6 +209,9 @@ pub struct Facts {
     pub announced: bool,
     /// Counts the changes of this appointment, from 0.
     pub sequence: u32,
+    /// What receivers of an alert are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Notice>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -200,7 +223,7 @@ fn is_false(value: &bool) -> bool {
 pub struct Taken {
     /// Its number.
     pub id: i64,
-    /// Whose it is.
+    /// Whose it is; empty where it is the deployment's.
     pub tenant: TenantId,
     /// What happened.
     pub event: Event,

@@ -2,6 +2,7 @@
 
 mod activate;
 mod agent;
+mod alerts;
 mod backup;
 mod call;
 mod calls;
@@ -16,6 +17,7 @@ mod rollback;
 mod serve;
 mod tenant;
 mod upgrade;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -91,6 +93,11 @@ enum Command {
         #[command(subcommand)]
         command: operate::Limits,
     },
+    /// What fires: list it, test the receivers, silence a rule.
+    Alerts {
+        #[command(subcommand)]
+        command: alerts::Command,
+    },
     /// What others are told: list it, try again what was given up.
     Outbox {
         #[command(subcommand)]
@@ -100,6 +107,8 @@ enum Command {
     Completions(docs::Completions),
     /// The page of the manual, or with --out one for each command.
     Man(docs::Man),
+    /// A live view against the thresholds, and at the end whether what has to hold did.
+    Watch(watch::Options),
     /// Tenants: apply files, list, show, take back, rotate keys.
     Tenant {
         #[command(subcommand)]
@@ -245,10 +254,12 @@ pub fn run() -> ExitCode {
             Command::Feature { command } => operate::feature(&mut context, command).await,
             Command::Breaker { command } => operate::breaker(&mut context, command).await,
             Command::Limits { command } => operate::limits(&mut context, command).await,
+            Command::Alerts { command } => alerts::run(&mut context, command).await,
             Command::Outbox { command } => outbox::run(&mut context, command).await,
             Command::Privacy { command } => privacy::run(&mut context, command).await,
             Command::Completions(options) => docs::completions(&mut context, &options),
             Command::Man(options) => docs::man(&mut context, &options),
+            Command::Watch(options) => watch::run(&mut context, options).await,
             Command::Tenant { command } => tenant::run(&mut context, command).await,
         }
     });

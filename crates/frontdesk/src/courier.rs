@@ -1,6 +1,7 @@
 //! Carries what the outbox holds: expands effects, delivers to software and mailboxes, and writes down how
 //! each delivery ended. Any gateway may do it; a lease says who does.
 
+mod alerts;
 mod mail;
 mod payload;
 mod targets;
@@ -10,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use frontdesk_core::alert::Notice;
 use frontdesk_core::booking::{Appointment, Callback, IntentState};
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::ics::{Invitation, Method};
@@ -21,9 +23,11 @@ use frontdesk_core::outbox::{
 };
 use frontdesk_core::ports::{Callbacks, Diary, Directory, StoreError};
 use frontdesk_core::tenant::Tenant;
+use frontdesk_store::AlertDelivery;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
+pub(crate) use alerts::{Receivers, Told};
 pub(crate) use mail::Mail;
 pub(crate) use targets::Targets;
 pub(crate) use webhook::{Webhook, webhook_secret};
@@ -65,6 +69,7 @@ pub(crate) struct Parts {
     pub(crate) dice: Arc<dyn Dice>,
     pub(crate) webhook: Webhook,
     pub(crate) mail: Option<Mail>,
+    pub(crate) receivers: Receivers,
 }
 
 /// Delivers.
@@ -97,8 +102,8 @@ impl Courier {
     }
 
     /// The same courier for what is delivered from now on, by other ways.
-    pub(crate) fn renewed(&self, webhook: Webhook, mail: Option<Mail>) -> Self {
-        let Parts { outbox, diary, callbacks, directory, clock, dice, webhook: _, mail: _ } = &self.parts;
+    pub(crate) fn renewed(&self, webhook: Webhook, mail: Option<Mail>, receivers: Receivers) -> Self {
+        let Parts { outbox, diary, callbacks, directory, clock, dice, webhook: _, mail: _, receivers: _ } = &self.parts;
         let parts = Parts {
             outbox: Arc::clone(outbox),
             diary: Arc::clone(diary),
@@ -108,6 +113,7 @@ impl Courier {
             dice: Arc::clone(dice),
             webhook,
             mail,
+            receivers,
         };
         Self { parts, running: Arc::clone(&self.running) }
     }
@@ -115,6 +121,11 @@ impl Courier {
     /// How it posts to software.
     pub(crate) fn webhook(&self) -> Webhook {
         self.parts.webhook.clone()
+    }
+
+    /// Everybody who is told of an alert.
+    pub(crate) fn receivers_of(&self, notice: &Notice) -> Vec<AlertDelivery> {
+        self.parts.receivers.deliveries(notice, self.parts.mail.is_some())
     }
 
     /// One round, waiting for all of it; returns how many rows were worked on.
@@ -143,17 +154,24 @@ impl Courier {
     /// up again.
     pub(crate) async fn carry(&self, row: Taken) {
         let _place = Place { courier: self, receiver: (row.tenant.clone(), row.channel) };
-        let done = match self.parts.directory.tenant(&row.tenant) {
-            None => self.conclude(&row, Ending::Moot("the tenant was removed")).await,
-            // Who works on it dies of it, or the store never hears how it ended.
-            Some(_) if row.attempts > MOST_ATTEMPTS => {
-                self.conclude(&row, Ending::Dead("every attempt broke off without an end".to_owned())).await
+        let tenant = self.parts.directory.tenant(&row.tenant);
+        let delivery = async {
+            match &tenant {
+                Some(tenant) if !row.event.is_alert() => self.deliver(tenant, &row).await,
+                _ => Ok(self.deliver_alert(&row).await),
             }
-            Some(tenant) => match tokio::time::timeout(WITHIN, self.deliver(&tenant, &row)).await {
+        };
+        let done = if tenant.is_none() && !row.event.is_alert() {
+            self.conclude(&row, Ending::Moot("the tenant was removed")).await
+        } else if row.attempts > MOST_ATTEMPTS {
+            // Who works on it dies of it, or the store never hears how it ended.
+            self.conclude(&row, Ending::Dead("every attempt broke off without an end".to_owned())).await
+        } else {
+            match tokio::time::timeout(WITHIN, delivery).await {
                 Ok(Ok(ending)) => self.conclude(&row, ending).await,
                 Ok(Err(error)) => Err(error),
                 Err(_) => self.conclude(&row, Ending::Again("no end in time".to_owned())).await,
-            },
+            }
         };
         if let Err(error) = done {
             tracing::error!(
@@ -327,7 +345,7 @@ fn invite(tenant: &Tenant, row: &Taken, appointment: &Appointment, mail: &Mail) 
     let method = match row.event {
         Event::Booked | Event::Rescheduled => Method::Request,
         Event::Cancelled => Method::Cancel,
-        Event::Pending | Event::CallbackQueued => return None,
+        Event::Pending | Event::CallbackQueued | Event::AlertFired | Event::AlertResolved => return None,
     };
     let email = appointment.attendee.email.as_ref()?;
     let summary = format!("{}: {}", tenant.name, served(tenant.language, appointment));

@@ -1,6 +1,7 @@
 #![doc = include_str!("../../../ARCHITECTURE.md")]
 
 mod activation;
+mod alerts;
 mod catch_up;
 pub mod cli;
 pub mod config;
@@ -20,4 +21,5 @@ mod tasks;
 mod telemetry;
 mod tenants;
 mod vitals;
+mod watch;
 pub mod wiring;

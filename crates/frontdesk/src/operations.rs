@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::activation::contents;
 use async_trait::async_trait;
+use frontdesk_core::alert::{Alert, Silence};
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::Clock;
 use frontdesk_core::ids::CallId;
@@ -76,6 +77,10 @@ impl Operations for HouseOperations {
 
     async fn polls(&self) -> Vec<PollRow> {
         self.store.polls().await.unwrap_or_default()
+    }
+
+    async fn alerts(&self) -> Result<(Vec<Alert>, Vec<Silence>), StoreError> {
+        Ok((self.store.alerts().await?, self.store.silences(self.clock.now()).await?))
     }
 
     fn shared_state(&self) -> (bool, u64) {

@@ -38,6 +38,8 @@ const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 const DESCRIBE_EVERY: Duration = Duration::from_millis(1000);
 /// A description that did not change is renewed after so many rounds, to show that the gateway lives.
 const RENEW_AFTER: u32 = 5;
+/// What is counted is filed this often, and looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(2000);
 /// Calls that nobody ended are looked for this often.
 const CLOSE_EVERY: Duration = Duration::from_secs(60);
 /// A call that ended is looked at again for so long.
@@ -112,6 +114,15 @@ pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bo
     tasks.spawn(deliver(Arc::clone(&house.arrangement), stop.clone()));
     tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), describer(house)));
     tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), vitals::teller(house, address)));
+    let lookout = Arc::clone(&house.lookout);
+    tasks.spawn(every(LOOK_EVERY, stop.clone(), move || {
+        let lookout = Arc::clone(&lookout);
+        async move {
+            if let Err(error) = lookout.round().await {
+                tracing::error!(channel = "alerts", error = error.with_causes(), "nobody looks whether something is wrong");
+            }
+        }
+    }));
     let arrangement = Arc::clone(&house.arrangement);
     tasks.spawn(every(SETTLE_EVERY, stop, move || {
         let desk = arrangement.now().desk.clone();

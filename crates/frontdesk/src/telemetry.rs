@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use frontdesk_core::clock::Clock;
@@ -35,6 +36,14 @@ struct Redaction {
     clock: Arc<dyn Clock>,
     /// Before a configuration is read there is nothing to switch.
     switches: Option<Arc<Switches>>,
+}
+
+/// Lines of the level `ERROR` and above, but for those that tell of alerts: an alert is no reason for another one.
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines of the level `ERROR` and above this process wrote.
+pub(crate) fn errors() -> u64 {
+    ERRORS.load(Ordering::Relaxed)
 }
 
 static SANITIZER: OnceLock<Sanitizer> = OnceLock::new();
@@ -124,6 +133,9 @@ impl<S: Subscriber> Layer<S> for Lines {
             #[cfg(test)]
             To::Pages(_, is_human) => *is_human,
         };
+        if *event.metadata().level() == Level::ERROR && !line.tells_of_alert {
+            ERRORS.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(trace) = meter::trace() {
             line.fields.push(("trace_id", Value::Text(trace)));
         }
@@ -188,6 +200,7 @@ struct Line<'r> {
     found: bool,
     critical: bool,
     channel: Option<Channel>,
+    tells_of_alert: bool,
     message: String,
     fields: Vec<(&'static str, Value)>,
 }
@@ -202,6 +215,7 @@ impl<'r> Line<'r> {
             found: false,
             critical: false,
             channel: None,
+            tells_of_alert: false,
             message: String::new(),
             fields: Vec::with_capacity(8),
         }
@@ -286,6 +300,7 @@ impl Visit for Line<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "channel" {
             self.channel = Channel::named(value);
+            self.tells_of_alert = value == "alerts";
             return;
         }
         self.put(field, value);

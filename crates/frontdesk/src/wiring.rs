@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use frontdesk_calendar::{Guard, GuardRules, Reach};
 use frontdesk_core::account::Accounts;
+use frontdesk_core::alert::{Alert, Thresholds};
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::{Budgets, Desk, Parts};
@@ -22,12 +23,13 @@ use frontdesk_store::{
 };
 use jiff::SignedDuration;
 
+use crate::alerts::{Lookout, bounds};
 use crate::catch_up::CatchUp;
 use crate::config::addresses::Network;
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::{Resolved, SecretSource};
-use crate::courier::{self, Courier, Mail, Targets, Webhook};
+use crate::courier::{self, Courier, Mail, Receivers, Targets, Webhook};
 use crate::house::HouseHealth;
 use crate::journal::StoredJournal;
 use crate::news::{self, News};
@@ -110,6 +112,7 @@ pub struct House {
     pub(crate) catch_up: Arc<CatchUp>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) journal: Arc<StoredJournal>,
+    pub(crate) lookout: Arc<Lookout>,
     pub(crate) news: Arc<News>,
     pub(crate) replica: String,
     pub(crate) standing: Arc<Standing>,
@@ -128,6 +131,7 @@ pub(crate) struct Arrangement {
     pub(crate) courier: Arc<Courier>,
     pub(crate) rules: Rules,
     pub(crate) retention: Retention,
+    pub(crate) bounds: Thresholds,
 }
 
 /// Something that is replaced as a whole.
@@ -214,19 +218,24 @@ impl House {
         self.catch_up.round().await
     }
 
+    /// Files what was counted and looks now whether something fires or is over; returns what does.
+    pub async fn look_out(&self) -> Result<Vec<Alert>, StoreError> {
+        self.lookout.round().await
+    }
+
     /// Works on the outbox now, one round; returns how many rows were worked on.
     pub async fn deliver(&self) -> Result<usize, StoreError> {
         self.arrangement.now().courier.round().await
     }
 }
 
-fn problem(key: &str, found: String, expected: &str) -> Problem {
+pub(crate) fn problem(key: &str, found: String, expected: &str) -> Problem {
     let file = "frontdesk.toml".to_owned();
     Problem { file, line: None, path: key.to_owned(), found, expected: expected.to_owned() }
 }
 
 /// What sends mail, if the configuration says how.
-fn open_mail(config: &DeploymentConfig) -> Result<Option<Mail>, Problem> {
+pub(crate) fn open_mail(config: &DeploymentConfig) -> Result<Option<Mail>, Problem> {
     let Some(smtp) = &config.smtp else { return Ok(None) };
     let url = match smtp.url.resolve("smtp.url", &system::env, &system::read)? {
         Resolved::Value(url) => url,
@@ -416,6 +425,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
         webhook: open_webhook(config, &store)?,
+        receivers: Receivers::of(config, mail.is_some())?,
         mail,
     }));
     let catch_up = Arc::new(CatchUp {
@@ -463,14 +473,28 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         spans: spans::open(&config.telemetry)?,
         settings,
     });
-    let arrangement = Arrangement { desk: desk.clone(), gate, courier, rules, retention: retention(config) };
+    let (retention, bounds) = (retention(config), bounds(config));
+    let arrangement = Arc::new(Current::new(Arrangement { desk: desk.clone(), gate, courier, rules, retention, bounds }));
+    let lookout = Arc::new(Lookout {
+        store: store.clone(),
+        state: Arc::clone(&state.shared),
+        tenants,
+        clock: Arc::clone(&world.clock),
+        arrangement: Arc::clone(&arrangement),
+        gateway: replica.clone(),
+        edge: edge.clone(),
+        guard: Arc::clone(&guard),
+        memory: Default::default(),
+        filed: Default::default(),
+    });
     Ok(House {
         store,
         desk,
         edge,
         state,
         switches,
-        arrangement: Arc::new(Current::new(arrangement)),
+        arrangement,
+        lookout,
         catch_up,
         guard,
         journal,

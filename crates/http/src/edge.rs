@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use frontdesk_core::alert::{Alert, Silence};
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::Desk;
 use frontdesk_core::ids::{CallId, TenantId};
@@ -175,6 +176,9 @@ pub trait Operations: Send + Sync {
     /// How calendars answer when they are asked for what changed; none where the store does not say.
     async fn polls(&self) -> Vec<PollRow>;
 
+    /// What fires and what did, and who is silenced.
+    async fn alerts(&self) -> Result<(Vec<Alert>, Vec<Silence>), StoreError>;
+
     /// Whether the state that replicas share is away, and how often this one decided for itself.
     fn shared_state(&self) -> (bool, u64);
 
@@ -256,6 +260,16 @@ impl Edge {
     /// What callers met so far, whatever the configuration was.
     pub fn counts(&self) -> Counts {
         self.0.metrics.pulse.counts()
+    }
+
+    /// How many requests of platforms and calendars could not prove whose they are.
+    pub fn rejected(&self) -> u64 {
+        self.0.metrics.rejected.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How many requests a limit refused, whoever sent them.
+    pub fn refused(&self) -> u64 {
+        self.0.metrics.refused.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// How a protection stands for a tenant, or for requests without one.

@@ -5,6 +5,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use frontdesk_core::ids::{TenantId, random_text};
-use frontdesk_core::limits::{Asker, Class};
+use frontdesk_core::limits::{Asker, Class, Verdict};
 use frontdesk_core::meter::{Meter, measured};
 use frontdesk_core::protection::{Mode, Protection};
 use frontdesk_core::redact::Depth;
@@ -64,6 +65,9 @@ pub(crate) async fn outermost(State(edge): State<Edge>, mut request: Request, ne
             }
         };
         if problem_of(&response).is_some_and(|problem| problem.code == Code::Unauthorized) {
+            if route.as_ref().is_some_and(|route| is_of_a_platform(route.as_str())) {
+                edge.metrics().rejected.fetch_add(1, Ordering::Relaxed);
+            }
             response = limit_strangers(&edge, peer, &path, response).await;
         }
         respond(
@@ -113,6 +117,9 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
     let reading = of.meter.read();
     let verdict = of.meter.verdict();
     let is_synthetic = about.tenant.as_ref().is_some_and(TenantId::is_canary);
+    if !is_synthetic && verdict.as_ref().is_some_and(Verdict::refuses) {
+        edge.metrics().refused.fetch_add(1, Ordering::Relaxed);
+    }
     if !is_synthetic && of.route.is_none_or(is_for_callers) {
         let limited = match &verdict {
             Some(verdict) if verdict.refuses() => Limited::Refused,
@@ -204,6 +211,12 @@ fn respond(edge: &Edge, mut response: Response, of: &Answered<'_>) -> Response {
 fn is_for_callers(route: &str) -> bool {
     let others = ["/livez", "/readyz", "/metrics", "/docs", "/api/health", "/api/admin", "/api/openapi"];
     !others.iter().any(|other| route.starts_with(other))
+}
+
+/// Whether voice platforms or calendars ask it, and prove by a signature who they are.
+fn is_of_a_platform(route: &str) -> bool {
+    let others = ["/api/v1/callbacks", "/api/v2/availability", "/api/v2/bookings"];
+    is_for_callers(route) && !others.iter().any(|other| route.starts_with(other))
 }
 
 /// An answer this many times slower than worth a line is an error of ours: 3 s where the line is at 1 s.

@@ -4,6 +4,7 @@
 //! desk, and said in the caller's dialect. Raw JSON exists only in this crate; past it there are types.
 
 mod admin;
+mod alerts;
 mod answer;
 mod arguments;
 mod calcom_events;
@@ -24,6 +25,7 @@ mod retell;
 mod routes;
 
 pub use admin::{call_row, timeline};
+pub use alerts::alert_row;
 pub use edge::{AdminKey, Done, Edge, EdgeParts, InForce, KeyOwner, Operations, Recognition, Settings, Trusts};
 pub use health::{Finding, Health, HealthReport, Pick, Severity};
 pub use operations::outbox_row;

@@ -1,6 +1,7 @@
 //! What requests cost, for Prometheus.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use frontdesk_core::alert::Rule;
 use frontdesk_core::breaker::State as BreakerState;
 use frontdesk_core::ids::TenantId;
 use frontdesk_core::meter::{About, Reading};
@@ -76,6 +78,11 @@ struct Business {
     tenant: Word,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Alarm {
+    rule: Word,
+}
+
 /// Everything that is counted.
 pub(crate) struct Metrics {
     registry: Mutex<Registry>,
@@ -84,10 +91,12 @@ pub(crate) struct Metrics {
     decisions: Family<Decision, Counter>,
     breakers: Family<Account, Gauge>,
     polls: Family<Business, Gauge>,
+    alerts: Family<Alarm, Gauge>,
+    rejections: Counter,
     store_calls: Counter,
-    store_seconds: Counter<f64, std::sync::atomic::AtomicU64>,
+    store_seconds: Counter<f64, AtomicU64>,
     calendar_calls: Counter,
-    calendar_seconds: Counter<f64, std::sync::atomic::AtomicU64>,
+    calendar_seconds: Counter<f64, AtomicU64>,
     slow: Counter,
     abuses: Counter,
     alone: Counter,
@@ -99,6 +108,8 @@ pub(crate) struct Metrics {
     outbox_oldest: Gauge,
     tenants: Mutex<HashSet<TenantId>>,
     pub(crate) pulse: Pulse,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) refused: AtomicU64,
 }
 
 fn histogram() -> Histogram {
@@ -119,6 +130,8 @@ impl Metrics {
             decisions: Family::default(),
             breakers: Family::default(),
             polls: Family::default(),
+            alerts: Family::default(),
+            rejections: Counter::default(),
             store_calls: Counter::default(),
             store_seconds: Counter::default(),
             calendar_calls: Counter::default(),
@@ -134,6 +147,8 @@ impl Metrics {
             outbox_oldest: Gauge::default(),
             tenants: Mutex::default(),
             pulse: Pulse::default(),
+            rejected: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         };
         metrics.register(parts);
         metrics
@@ -148,6 +163,9 @@ impl Metrics {
         registry.register("breaker_state", "0 closed, 1 half open, 2 open, by calendar account", self.breakers.clone());
         let polls = "When a calendar last said what changed in it, as a Unix time";
         registry.register_with_unit("calendar_last_poll", polls, seconds(), self.polls.clone());
+        registry.register("alerts_firing", "Alerts that fire, by rule", self.alerts.clone());
+        let rejected = "Requests of platforms and calendars whose signature or key is not right";
+        registry.register("requests_rejected", rejected, self.rejections.clone());
         registry.register("store_calls", "Visits to the store", self.store_calls.clone());
         registry.register_with_unit("store_time", "Time spent on the store", seconds(), self.store_seconds.clone());
         registry.register("calendar_calls", "Requests to calendars", self.calendar_calls.clone());
@@ -229,6 +247,14 @@ impl Metrics {
                 && parts.recognition.tenant(row.tenant.as_str()).is_some()
             {
                 self.polls.get_or_create(&Business { tenant: self.tenant(&row.tenant) }).set(answered.as_second());
+            }
+        }
+        raise(&self.rejections, self.rejected.load(Ordering::Relaxed));
+        if let Ok((alerts, _)) = parts.operations.alerts().await {
+            for rule in Rule::ALL {
+                let firing = alerts.iter().filter(|it| it.rule == rule && it.is_firing()).count();
+                let labels = Alarm { rule: Word::Fixed(rule.as_str()) };
+                self.alerts.get_or_create(&labels).set(i64::try_from(firing).unwrap_or(i64::MAX));
             }
         }
         let (away, alone) = parts.operations.shared_state();

@@ -13,7 +13,7 @@ use crate::layers::{RequestId, limit_by_address, outermost};
 use crate::legacy::{OLD_ROUTES, current_time_berlin, zeitinfo};
 use crate::problem::Problem;
 use crate::retell::{events, functions};
-use crate::{admin, calcom_events, callbacks, health, metrics, openapi, operations, rest};
+use crate::{admin, alerts, calcom_events, callbacks, health, metrics, openapi, operations, rest};
 
 /// Everything that the gateway answers to.
 pub fn app(edge: Edge) -> Router {
@@ -53,6 +53,7 @@ pub fn app(edge: Edge) -> Router {
         .merge(rest::router())
         .merge(callbacks::router())
         .merge(admin::router())
+        .merge(alerts::router())
         .merge(operations::router())
         .merge(metrics::router())
         .merge(open(&edge, Class::Health, health::router()))

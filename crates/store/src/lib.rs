@@ -16,6 +16,7 @@ mod vault;
 pub use backup::{About, BackupError, Manifest, Proof, TableRows, Taken};
 pub use metered::Metered;
 pub use state::{RedisClock, RedisOpenError, RedisState};
+pub use store::alerts::{AgentUsual, AlertChange, AlertDelivery, CallSeen, Unsettled};
 pub use store::health::AgentSeen;
 pub use store::operations::{AuditRow, Command, Snapshot, Versions};
 pub use store::place::{Examined, Place};

@@ -77,6 +77,7 @@ pub fn asks_for_circumstances(tenant: &Tenant, event: Event, can_mail: bool) -> 
     match event {
         Event::Pending | Event::CallbackQueued => true,
         Event::Booked | Event::Rescheduled | Event::Cancelled => can_mail && caller_is_mailed(tenant, event),
+        Event::AlertFired | Event::AlertResolved => false,
     }
 }
 
@@ -84,6 +85,8 @@ pub fn asks_for_circumstances(tenant: &Tenant, event: Event, can_mail: bool) -> 
 pub fn expansion(tenant: &Tenant, event: Event, facts: &Facts, now: &Circumstances) -> Expansion {
     match event {
         Event::Pending if !now.is_unsettled => return Expansion::Superseded("the calendar has answered meanwhile"),
+        // Alerts are no business's.
+        Event::AlertFired | Event::AlertResolved => return Expansion::To(Vec::new()),
         Event::CallbackQueued if now.open_callback.is_none() => return Expansion::Superseded("nobody has to call any more"),
         _ => {}
     }
@@ -110,7 +113,7 @@ fn business_is_mailed(event: Event, facts: &Facts, now: &Circumstances) -> bool 
         Event::CallbackQueued => !(now.is_unsettled && now.open_callback == Some(CallbackCause::Provisional)),
         // Who never heard of a doubt needs no all-clear.
         Event::Booked => facts.late && facts.announced,
-        Event::Rescheduled | Event::Cancelled => false,
+        Event::Rescheduled | Event::Cancelled | Event::AlertFired | Event::AlertResolved => false,
     }
 }
 
@@ -120,7 +123,7 @@ fn caller_is_mailed(tenant: &Tenant, event: Event) -> bool {
         (Event::Booked | Event::Rescheduled | Event::Cancelled, CalendarKind::Builtin) => true,
         (Event::Booked | Event::Rescheduled | Event::Cancelled, CalendarKind::Calcom { .. }) => false,
         (Event::Pending, _) => true,
-        (Event::CallbackQueued, _) => false,
+        (Event::CallbackQueued | Event::AlertFired | Event::AlertResolved, _) => false,
     }
 }
 
@@ -199,7 +202,11 @@ mod tests {
     fn without_mail_only_software_hears() {
         let no_mail = Circumstances { can_mail: false, ..ALL };
         for event in Event::ALL {
-            assert_eq!(to(true, event, &Facts::default(), &no_mail), [Receiver::Webhook], "{event}");
+            let heard = to(true, event, &Facts::default(), &no_mail);
+            match event.is_alert() {
+                false => assert_eq!(heard, [Receiver::Webhook], "{event}"),
+                true => assert!(heard.is_empty(), "no business hears of the deployment's alerts"),
+            }
         }
     }
 

@@ -88,12 +88,13 @@ fn line(it: &OutboxRow) -> String {
     } else {
         format!("{} {}", it.row.channel.as_str(), it.row.target)
     };
+    // An alert is the deployment's.
+    let whose = if it.row.tenant.as_str().is_empty() { "-" } else { it.row.tenant.as_str() };
     let why = it.last_error.as_deref().map_or(String::new(), |why| format!(" {why:?}"));
     format!(
-        "{} {} {} {} {to} attempts={} {}{why}",
+        "{} {} {whose} {} {to} attempts={} {}{why}",
         it.row.id,
         it.state.as_str(),
-        it.row.tenant,
         it.row.event,
         it.row.attempts,
         it.row.created_at

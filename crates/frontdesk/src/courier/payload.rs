@@ -31,7 +31,7 @@ pub(super) fn payload(tenant: &Tenant, row: &Taken, appointment: Option<&Appoint
         Event::Booked => drop(put("late", json!(row.facts.late))),
         Event::Rescheduled => drop(put("old_start", json!(row.facts.old_start.map(at)))),
         Event::Pending => drop(put("wanted", json!(row.facts.wanted))),
-        Event::Cancelled | Event::CallbackQueued => {}
+        Event::Cancelled | Event::CallbackQueued | Event::AlertFired | Event::AlertResolved => {}
     }
     if let Some(callback) = callback {
         put("callback_id", json!(callback.id));

@@ -37,17 +37,7 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     pub(crate) fn open(store: Store, targets: Targets) -> Result<Self, reqwest::Error> {
-        // The client takes the process's provider; one that is installed already is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            // WHY NOT follow: what an address redirects to was not looked at.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(std::sync::Arc::new(targets.clone()))
-            .connect_timeout(CONNECT_WITHIN)
-            .timeout(WITHIN)
-            .build()?;
+        let client = client().dns_resolver(std::sync::Arc::new(targets.clone())).build()?;
         Ok(Self { client, targets, store })
     }
 
@@ -63,21 +53,37 @@ impl Webhook {
             Ok(key) => sign(&key, &row.key, timestamp, &body),
             Err(error) => return Ending::Again(format!("no signing key: {error}")),
         };
-        let sent = self
+        let request = self
             .client
             .post(url)
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &row.key)
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", signature)
-            .body(body)
-            .send()
-            .await;
-        match sent {
-            Ok(response) => judge(response).await,
-            Err(error) if is_refused(&error) => Ending::Dead(Refused.to_string()),
-            Err(error) => Ending::Again(wording(&error).to_owned()),
-        }
+            .body(body);
+        sent(request).await
+    }
+}
+
+/// What all requests to software have in common.
+pub(super) fn client() -> reqwest::ClientBuilder {
+    // The client takes the process's provider; one that is installed already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        // WHY NOT follow: what an address redirects to was not looked at.
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_WITHIN)
+        .timeout(WITHIN)
+}
+
+/// Sends a request, and says how it ended.
+pub(super) async fn sent(request: reqwest::RequestBuilder) -> Ending {
+    match request.send().await {
+        Ok(response) => judge(response).await,
+        Err(error) if is_refused(&error) => Ending::Dead(Refused.to_string()),
+        Err(error) => Ending::Again(wording(&error).to_owned()),
     }
 }
 

@@ -7,11 +7,12 @@ use frontdesk_core::sensitive::Secret;
 use frontdesk_http::{AdminKey, Edge};
 
 use super::{Arrangement, House, admin_keys, budgets, guard_rules, open_mail, open_webhook, problem, retention, settings};
+use crate::alerts::bounds;
 use crate::config::deployment::live::{Alerts, Live};
 use crate::config::deployment::{DeploymentConfig, StateUrl, StoreUrl};
 use crate::config::problems::{Problem, Problems};
 use crate::config::secrets::SecretSource;
-use crate::courier::Courier;
+use crate::courier::{Courier, Receivers};
 use crate::operations::HouseOperations;
 use crate::system;
 
@@ -32,14 +33,20 @@ impl House {
         }
         let admin_keys = admin_keys(config).map_err(|problem| problems.push(problem)).unwrap_or_default();
         let mail = open_mail(config).map_err(|problem| problems.push(problem)).unwrap_or_default();
+        let receivers = Receivers::of(config, mail.is_some()).map_err(|problem| problems.push(problem));
         let webhook = match config.private_targets == in_force.private_targets {
             true => before.courier.webhook(),
             false => {
                 open_webhook(config, &self.store).map_err(|error| problem("outbox", error.to_string(), "a client of webhooks"))?
             }
         };
+        let receivers = match receivers {
+            Ok(receivers) => receivers,
+            // INVARIANT: what failed is among the problems, so that this returns.
+            Err(()) => return Err(Problems::from(problems)),
+        };
         Problems::from(problems).into_result(())?;
-        let courier = Arc::new(before.courier.renewed(webhook, mail));
+        let courier = Arc::new(before.courier.renewed(webhook, mail, receivers));
         Ok(self.next(config.clone(), admin_keys, courier))
     }
 
@@ -47,7 +54,8 @@ impl House {
     pub(crate) fn prepare_live(&self, live: Live) -> Next {
         let in_force = self.config.now();
         // A revision holds no secret: where alerts go is this gateway's own.
-        let alerts = Alerts { webhook_url: in_force.live.alerts.webhook_url.clone(), ..live.alerts };
+        let own = &in_force.live.alerts;
+        let alerts = Alerts { webhook_url: own.webhook_url.clone(), email: own.email.clone(), ..live.alerts };
         let config = DeploymentConfig { live: Live { alerts, ..live }, ..DeploymentConfig::clone(&in_force) };
         self.next(config, self.edge.settings.admin_keys.clone(), Arc::clone(&self.arrangement.now().courier))
     }
@@ -73,8 +81,8 @@ impl House {
             parts.operations = operations;
             parts.settings = settings(config, admin_keys);
         });
-        let arrangement =
-            Arrangement { desk, gate, courier, rules: config.live.circuit_breaker.rules(), retention: retention(config) };
+        let (rules, retention) = (config.live.circuit_breaker.rules(), retention(config));
+        let arrangement = Arrangement { desk, gate, courier, rules, retention, bounds: bounds(config) };
         Next { changes: in_force.changes(config), config: config.clone(), edge, arrangement }
     }
 

@@ -1,6 +1,7 @@
 //! The whole gateway in one process, with time by hand and a simulated outside.
 
 mod activation;
+mod alerts;
 mod backup;
 mod bad_input;
 mod binary;
@@ -32,3 +33,4 @@ mod reach;
 mod replicas;
 mod simulation;
 mod tidy;
+mod watch;

@@ -116,6 +116,14 @@ fn outbox_row() -> Value {
     })
 }
 
+fn alert_row() -> Value {
+    json!({
+        "rule": "breaker_open", "subject": "https://api.cal.com#1f0c", "state": "firing", "level": "CRITICAL",
+        "evidence": "the breaker is open", "advice": "The calendar fails; callers hear that somebody confirms.",
+        "fired_at": "2026-03-12T09:00:00Z", "last_seen": "2026-03-12T09:04:00Z", "resolved_at": null, "silenced_until": null,
+    })
+}
+
 fn admin() -> Vec<Operation> {
     let listed = |path, id, summary, item: Value| {
         Operation::new("admin", "get", path, id, summary)
@@ -157,6 +165,10 @@ fn admin() -> Vec<Operation> {
             "What calendars were asked to do",
             json!({ "kind": "create", "state": "done" }),
         ),
+        Operation::new("admin", "get", "/api/admin/alerts", "listAlerts", "What fires and what did")
+            .by(Who::Admin)
+            .answers("200", "Those that fire first, then the newest", "Items", json!({ "items": [alert_row()] }))
+            .fails(OPERATOR),
         Operation::new("admin", "get", "/api/admin/outbox", "listOutbox", "What others are told, and how each delivery stands")
             .by(Who::Admin)
             .query("tenant", "Only this tenant's.", json!({ "type": "string" }))

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
+use frontdesk_core::alert::{Alert, Silence};
 use frontdesk_core::booking::{Appointment, Callback, Intent, Part};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
 use frontdesk_core::call::{CallContext, Memory, Phone};
@@ -341,6 +342,10 @@ impl Operations for Stub {
     async fn audit(&self, _most: u32) -> Result<Vec<Done>, StoreError> {
         Ok(Vec::new())
     }
+    async fn alerts(&self) -> Result<(Vec<Alert>, Vec<Silence>), StoreError> {
+        Ok((Vec::new(), Vec::new()))
+    }
+
     fn shared_state(&self) -> (bool, u64) {
         (false, 0)
     }

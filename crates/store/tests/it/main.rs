@@ -1,5 +1,6 @@
 //! What the ports promise, kept by the store: the same tests serve every store there will be.
 
+mod alerts;
 mod claims;
 mod house;
 mod leases;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::limits::Limits;
 use frontdesk_core::protection::{Mode, Protection};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config::addresses;
 use crate::config::durations;
@@ -102,8 +102,9 @@ pub struct Deadlines {
     pub write: Duration,
 }
 
-/// `[alerts]`.
+/// `[alerts]`. A revision of an earlier release has fewer of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Alerts {
     /// Errors within five minutes.
     pub errors_5m: u32,
@@ -114,6 +115,20 @@ pub struct Alerts {
     /// Where to post, in Slack's form. It may be a secret, so a revision does not hold it.
     #[serde(skip)]
     pub webhook_url: Option<SecretSource>,
+    /// Mailboxes of whoever runs the deployment. Like the address, each gateway's own.
+    #[serde(skip)]
+    pub email: Vec<String>,
+    /// Requests of platforms and calendars within five minutes that cannot prove whose they are.
+    pub rejected_5m: u32,
+    /// Answers of a million that may fail; written as the share that must not.
+    #[serde(rename = "objective", serialize_with = "objective_of", deserialize_with = "budget")]
+    pub budget_ppm: u32,
+    /// How long a calendar may leave a booking open.
+    pub unconfirmed: Duration,
+    /// How long a call may last.
+    pub longest_call: Duration,
+    /// Whether silence is looked at: on or off.
+    pub absences: Mode,
 }
 
 // === impl Live ===
@@ -250,14 +265,74 @@ impl Deadlines {
 
 impl Alerts {
     fn read(root: &Section<'_>) -> Self {
-        let at = root.section("alerts", &["errors_5m", "rate_limited_1h", "response_time", "webhook_url"]);
+        let keys = [
+            "errors_5m",
+            "rate_limited_1h",
+            "response_time",
+            "webhook_url",
+            "email",
+            "rejected_5m",
+            "objective",
+            "unconfirmed",
+            "longest_call",
+            "absences",
+        ];
+        let at = root.section("alerts", &keys);
+        let usual = Self::default();
+        let many = |key, usual| count(&at, key, 1_000_000).unwrap_or(usual);
+        let span = |key, usual| at.duration(key, Duration::from_secs(1)..=DAY).unwrap_or(usual);
+        let mailbox = |text: &str| addresses::is_mail_address(text).then(|| text.to_owned());
+        let switch = |text: &str| Mode::parse(text).filter(|mode| *mode != Mode::Shadow);
         Self {
-            errors_5m: count(&at, "errors_5m", 1_000_000).unwrap_or(5),
-            rate_limited_1h: count(&at, "rate_limited_1h", 1_000_000).unwrap_or(50),
-            response_time: at.duration("response_time", MILLISECOND..=TEN_MINUTES).unwrap_or(Duration::from_secs(1)),
+            errors_5m: many("errors_5m", usual.errors_5m),
+            rate_limited_1h: many("rate_limited_1h", usual.rate_limited_1h),
+            response_time: at.duration("response_time", MILLISECOND..=TEN_MINUTES).unwrap_or(usual.response_time),
             webhook_url: webhook_url(&at),
+            email: at.each("email", "a mail address such as \"oncall@desk.example\"", mailbox),
+            rejected_5m: many("rejected_5m", usual.rejected_5m),
+            budget_ppm: at
+                .parsed("objective", "the share of answers that must not fail, from \"90%\" to \"99.99%\"", budget_of)
+                .unwrap_or(usual.budget_ppm),
+            unconfirmed: span("unconfirmed", usual.unconfirmed),
+            longest_call: span("longest_call", usual.longest_call),
+            absences: at.parsed("absences", "\"on\" or \"off\"", switch).unwrap_or(usual.absences),
         }
     }
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        Self {
+            errors_5m: 5,
+            rate_limited_1h: 50,
+            response_time: Duration::from_secs(1),
+            webhook_url: None,
+            email: Vec::new(),
+            rejected_5m: 10,
+            budget_ppm: 1000,
+            unconfirmed: MINUTE * 5,
+            longest_call: MINUTE * 60,
+            absences: Mode::On,
+        }
+    }
+}
+
+fn objective_of<S: Serializer>(budget_ppm: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{}%", 100.0 - f64::from(*budget_ppm) / 10_000.0))
+}
+
+fn budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    budget_of(&text).ok_or_else(|| serde::de::Error::custom("expected a share such as 99.9%"))
+}
+
+/// What `99.9%` leaves, in answers of a million.
+fn budget_of(objective: &str) -> Option<u32> {
+    let percent: f64 = objective.strip_suffix('%')?.trim().parse().ok()?;
+    let budget = ((100.0 - percent) * 10_000.0).round();
+    // INVARIANT: between 100 and 100 000, so the cast loses nothing.
+    (100.0..=100_000.0).contains(&budget).then_some(budget as u32)
 }
 
 /// The rate under `key`, up to `most`.

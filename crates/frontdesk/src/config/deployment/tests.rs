@@ -210,9 +210,15 @@ fn a_named_file_must_exist() {
 
 #[test]
 fn a_stored_revision_is_read_back() {
-    let live = DeploymentConfig::default().live;
-    let text = serde_json::to_string(&live).expect("serialises");
-    assert_eq!(serde_json::from_str::<Live>(&text).expect("deserialises"), live);
+    let mut live = DeploymentConfig::default().live;
+    for budget_ppm in [1000, 100, 12_345, 99_999, 500] {
+        live.alerts.budget_ppm = budget_ppm;
+        let text = serde_json::to_string(&live).expect("serialises");
+        assert_eq!(serde_json::from_str::<Live>(&text).expect("deserialises"), live, "{text}");
+    }
+    let text = serde_json::to_value(&live).expect("serialises");
+    assert_eq!((&text["alerts"]["objective"], &text["alerts"]["absences"]), (&"99.95%".into(), &"on".into()), "as a file has it");
+    assert!(text["alerts"].get("email").is_none() && text["alerts"].get("webhook_url").is_none(), "each gateway's own");
 }
 
 #[test]
