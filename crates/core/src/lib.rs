@@ -16,6 +16,7 @@ pub mod breaker;
 pub mod calendar_news;
 pub mod call;
 pub mod call_facts;
+pub mod caught;
 pub mod clock;
 pub mod deadline;
 pub mod desk;

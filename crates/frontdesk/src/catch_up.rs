@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_core::calendar_news::Applied;
+use frontdesk_core::caught::caught;
 use frontdesk_core::clock::{Clock, Dice};
 use frontdesk_core::desk::{CatchUpError, Desk};
 use frontdesk_core::ports::{CalendarError, PollEnd, Polls, StoreError};
@@ -13,6 +14,8 @@ use frontdesk_core::tenant::{CalendarKind, Tenant};
 use frontdesk_http::Recognition;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::standing::Standing;
 
 /// Nobody else asks the same calendar for so long; longer than a calendar may take.
 const LEASE: SignedDuration = SignedDuration::from_secs(120);
@@ -28,6 +31,7 @@ pub(crate) struct CatchUp {
     pub(crate) tenants: Arc<dyn Recognition>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
+    pub(crate) standing: Arc<Standing>,
     /// `None` asks never.
     pub(crate) every: Option<Duration>,
 }
@@ -42,13 +46,22 @@ impl CatchUp {
             matches!(tenant.calendar, CalendarKind::Calcom { .. }) && resting.get(&tenant.slug).is_none_or(|until| *until <= now)
         };
         let due: Vec<_> = self.tenants.tenants().into_iter().filter(is_due).collect();
-        let mut answered = 0;
+        let (mut answered, mut trouble) = (0, None);
         for some in due.chunks(AT_ONCE) {
-            for asked in join_all(some.iter().map(|tenant| self.ask(tenant, every))).await {
-                answered += usize::from(asked?);
+            let asking = some.iter().map(|tenant| async move { (tenant, caught(self.ask(tenant, every)).await) });
+            for (tenant, asked) in join_all(asking).await {
+                match asked {
+                    Ok(Ok(has_answered)) => answered += usize::from(has_answered),
+                    // One tenant's trouble keeps no other waiting; its turn ends with its lease.
+                    Ok(Err(error)) => trouble = Some(error),
+                    Err(_) => {
+                        self.standing.panicked("asking a calendar for changes", self.clock.now());
+                        tracing::error!(channel = "calcom", critical = true, tenant = %tenant.slug, "what a calendar listed broke it");
+                    }
+                }
             }
         }
-        Ok(answered)
+        trouble.map_or(Ok(answered), Err)
     }
 
     /// Asks one calendar, if nobody else does; whether it answered.

