@@ -27,7 +27,7 @@ pub(crate) fn read(body: &[u8], digest: String, tenant: &Tenant, now: Timestamp)
     // QUIRK: some events are flat, the booking itself; newer builds wrap it once more.
     let payload = body.get("payload").filter(|payload| payload.is_object()).unwrap_or(&body);
     let text = |name: &str| payload.get(name).and_then(Value::as_str).map(str::trim).filter(|it| (1..=MOST).contains(&it.len()));
-    let instant = |value: Option<&str>| value.and_then(|text| text.parse::<Timestamp>().ok());
+    let instant = |value: Option<&str>| value.and_then(calendar_news::instant);
     let uid = text("uid").or_else(|| text("bookingUid"))?.to_owned();
     let attendee = payload.get("attendees").and_then(Value::as_array).and_then(|all| all.first());
     let host = payload.get("organizer").and_then(|it| it.get("id")).or_else(|| payload.get("userId")).and_then(Value::as_i64);
@@ -47,6 +47,7 @@ pub(crate) fn read(body: &[u8], digest: String, tenant: &Tenant, now: Timestamp)
         event_type: payload.get("eventTypeId").and_then(Value::as_i64),
         start: instant(text("startTime")),
         end: instant(text("endTime")),
+        is_endless: false,
         host,
         intent: payload.get("metadata").and_then(|it| it.get(INTENT_MARK)).and_then(Value::as_str).map(IntentId::new),
         attendee: attendee.map(|attendee| person(attendee, tenant)),

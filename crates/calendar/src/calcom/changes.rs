@@ -154,6 +154,7 @@ fn read(row: wire::Changed, tenant: &Tenant, listed_at: Timestamp) -> Option<Cal
         event_type: row.event_type_id.or_else(|| row.event_type.and_then(|it| it.id)),
         start: time(&row.start),
         end: time(&row.end),
+        is_endless: false,
         host: row.hosts.as_deref().and_then(<[_]>::first).and_then(|host| host.id),
         intent: row.metadata.as_ref().and_then(wire::intent_in).map(IntentId::new),
         attendee: person.map(|it| attendee(it.name.as_deref(), it.email.as_deref(), it.phone_number.as_deref(), tenant)),

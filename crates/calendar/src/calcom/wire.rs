@@ -195,7 +195,7 @@ impl OneOrMany {
 impl Booking {
     /// When it was made, where that can be read.
     pub(super) fn created_at(&self) -> Option<Timestamp> {
-        self.created_at.as_deref()?.parse().ok()
+        instant(self.created_at.as_deref()?)
     }
 }
 
@@ -243,9 +243,9 @@ pub(super) fn part_in(metadata: &Value) -> Option<u32> {
     metadata.get(PART)?.as_str()?.parse().ok()
 }
 
-/// An instant with an offset; a wall time without one is not guessed at.
+/// An instant with an offset; a wall time without one is not guessed at, and what is centuries off is not believed.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
-    text.trim().parse().ok()
+    frontdesk_core::calendar_news::instant(text)
 }
 
 /// An instant as Cal.com wants it: UTC, whole seconds.

@@ -46,7 +46,7 @@ impl Desk {
         let next_since = match changes.until {
             None => since,
             Some(until) if changes.more => until.max(since),
-            Some(until) => (until - OVERLAP).max(since),
+            Some(until) => until.checked_sub(OVERLAP).map_or(since, |from| from.max(since)),
         };
         let mut caught = CaughtUp { listed: changes.news.len(), applied: Vec::new(), next_since, more: changes.more };
         for news in &changes.news {

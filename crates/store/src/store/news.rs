@@ -45,7 +45,10 @@ pub(super) fn apply(
     item: &CallbackId,
     now: Timestamp,
 ) -> Result<Applied, StoreError> {
-    let applied = take_up(tx, tenant, news, placed, now)?;
+    let applied = match take_up(tx, tenant, news, placed, now)? {
+        Applied::Made(id) | Applied::Changed(id) if news.is_endless => Applied::Contradicts(id),
+        applied => applied,
+    };
     // In the same transaction: the news comes once, and so would the chance to say that somebody has to look.
     if let Applied::Overlaps(id) | Applied::Contradicts(id) = &applied {
         let row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
@@ -338,7 +341,9 @@ fn is_from_before(news: &CalendarNews, appointment: &Appointment, intent: &Inten
         IntentKind::Move { .. } => !is_of_the_current,
         IntentKind::Cancel { .. } => true,
     };
-    is_overtaken && intent.state == IntentState::Done && news.told_at + CLOCKS_DIFFER < intent.created_at
+    is_overtaken
+        && intent.state == IntentState::Done
+        && news.told_at.checked_add(CLOCKS_DIFFER).is_ok_and(|told| told < intent.created_at)
 }
 
 /// The calendar says that it does not stand.
@@ -397,7 +402,8 @@ fn follow(
     now: Timestamp,
 ) -> Result<Applied, StoreError> {
     let id = &appointment.id;
-    let end = news.end.unwrap_or(start + appointment.end.duration_since(appointment.start));
+    let length = appointment.end.duration_since(appointment.start);
+    let end = news.end.or_else(|| start.checked_add(length).ok()).unwrap_or(start);
     let busy = placed.map_or_else(|| vec![(start, end)], |placed| placed.busy.clone());
     let resources = placed.map_or_else(|| vec![appointment.resource.clone()], |placed| placed.resources.clone());
     let staff = placed.and_then(|placed| placed.staff.as_deref());
@@ -430,7 +436,9 @@ fn made_elsewhere(
         NewsKind::Cancelled => false,
         NewsKind::Requested | NewsKind::Rejected | NewsKind::NoShow | NewsKind::Ended => return Ok(Applied::Nothing),
     };
-    let (Some(start), Some(end)) = (news.start, news.end) else { return Ok(Applied::Nothing) };
+    // Until somebody has looked it is as long as its service.
+    let end = news.end.or(news.is_endless.then_some(placed.usual_end));
+    let (Some(start), Some(end)) = (news.start, end) else { return Ok(Applied::Nothing) };
     let id = &placed.booking;
     let resource = if stands { block(tx, tenant, id, &placed.resources, &placed.busy, now)? } else { None };
     let fits = resource.is_some();

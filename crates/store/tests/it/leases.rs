@@ -96,6 +96,7 @@ async fn news_of_a_watched_refusal_takes_nobodys_lease_and_the_watch_goes_on(bas
         event_type: None,
         start: Some(at(600)),
         end: Some(at(660)),
+        is_endless: false,
         host: None,
         intent: Some(id.clone()),
         attendee: None,
