@@ -163,6 +163,17 @@ impl House {
         wiring::build(&config, world).await.expect("a house")
     }
 
+    /// Somebody changes the database by hand.
+    pub(crate) fn alter(&self, sql: &str) {
+        match &self.ground.database {
+            Some((server, url)) => drop(server.run(url, sql)),
+            None => {
+                let file = self.ground.folder.path().join("frontdesk.db");
+                rusqlite::Connection::open(file).expect("opens").execute_batch(sql).expect("changed");
+            }
+        }
+    }
+
     /// Works on the outbox until nothing is due.
     pub(crate) async fn deliver(&self) {
         while self.inner.deliver().await.expect("delivered") > 0 {}
