@@ -1,6 +1,6 @@
 //! What a calendar tells of its bookings without being asked.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::booking::Attendee;
 use crate::call::Phone;
@@ -22,6 +22,15 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     const FROM: i64 = 946_684_800;
     const TO: i64 = 7_258_118_400;
     text.trim().parse::<Timestamp>().ok().filter(|at| (FROM..TO).contains(&at.as_second()))
+}
+
+/// How far the calendar's clock may be off ours: within that nobody knows which of two changes was first.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+
+/// When something was told that came at `now`. A time further ahead than clocks are apart is not believed: nothing
+/// that is told later would ever count as newer.
+pub fn told_by(at: Timestamp, now: Timestamp) -> Timestamp {
+    at.min(now.checked_add(CLOCKS_DIFFER).unwrap_or(now))
 }
 
 /// What happened to a booking.

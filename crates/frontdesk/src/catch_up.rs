@@ -8,7 +8,7 @@ use std::time::Duration;
 use frontdesk_core::calendar_news::Applied;
 use frontdesk_core::caught::caught;
 use frontdesk_core::clock::{Clock, Dice};
-use frontdesk_core::desk::{CatchUpError, Desk};
+use frontdesk_core::desk::{CatchUpError, CaughtUp, Desk};
 use frontdesk_core::ports::{CalendarError, PollEnd, Polls, StoreError};
 use frontdesk_core::tenant::{CalendarKind, Tenant};
 use frontdesk_http::Recognition;
@@ -43,7 +43,8 @@ impl CatchUp {
         let now = self.clock.now();
         let resting: HashMap<_, _> = self.polls.polls().await?.into_iter().map(|row| (row.tenant, row.next)).collect();
         let is_due = |tenant: &Arc<Tenant>| {
-            matches!(tenant.calendar, CalendarKind::Calcom { .. }) && resting.get(&tenant.slug).is_none_or(|until| *until <= now)
+            matches!(tenant.calendar, CalendarKind::Calcom { .. })
+                && resting.get(&tenant.slug).is_none_or(|until| *until <= now || *until > now + furthest(every))
         };
         let due: Vec<_> = self.tenants.tenants().into_iter().filter(is_due).collect();
         let (mut answered, mut trouble) = (0, None);
@@ -67,13 +68,15 @@ impl CatchUp {
     /// Asks one calendar, if nobody else does; whether it answered.
     async fn ask(&self, tenant: &Tenant, every: SignedDuration) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        let Some(turn) = self.polls.take_poll(tenant.scope(), now - FIRST, now, LEASE).await? else { return Ok(false) };
-        let caught = self.desk.catch_up(tenant, turn.since).await;
+        let Some(turn) = self.polls.take_poll(tenant.scope(), now - FIRST, now, LEASE, furthest(every)).await? else {
+            return Ok(false);
+        };
+        let caught = self.desk.catch_up(tenant, turn.since.min(now)).await;
         let now = self.clock.now();
         let usual = now + self.pause(every);
         let end = match &caught {
             Ok(caught) => {
-                self.tell(tenant, &caught.applied);
+                self.tell(tenant, caught);
                 let goes_on = caught.more && caught.next_since > turn.since;
                 PollEnd { since: caught.next_since, next: if goes_on { now } else { usual }, answered: Some(now) }
             }
@@ -92,7 +95,17 @@ impl CatchUp {
         }
     }
 
-    fn tell(&self, tenant: &Tenant, applied: &[Applied]) {
+    fn tell(&self, tenant: &Tenant, caught: &CaughtUp) {
+        let applied = &caught.applied;
+        for error in &caught.failed {
+            tracing::error!(
+                channel = "calcom",
+                critical = true,
+                tenant = %tenant.slug,
+                error = error.with_causes(),
+                "a change that the calendar listed could not be kept"
+            );
+        }
         if applied.iter().any(|it| !matches!(it, Applied::Stale)) {
             self.tenants.calendar_changed(tenant);
         }
@@ -126,4 +139,9 @@ impl CatchUp {
         self.dice.fill(&mut byte);
         every * 9 / 10 + every / 5 * i32::from(byte[0]) / 256
     }
+}
+
+/// No turn lasts and no pause goes further ahead than this: one that does is from before our clock was set back.
+fn furthest(every: SignedDuration) -> SignedDuration {
+    every.max(LEASE) * 2
 }

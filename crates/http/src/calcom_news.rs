@@ -1,7 +1,7 @@
 //! A Cal.com webhook taken apart leniently: what is of the wrong type is as good as absent.
 
 use frontdesk_core::booking::Attendee;
-use frontdesk_core::calendar_news::{self, CalendarNews, INTENT_MARK, NewsKind};
+use frontdesk_core::calendar_news::{self, CalendarNews, INTENT_MARK, NewsKind, told_by};
 use frontdesk_core::ids::IntentId;
 use frontdesk_core::tenant::Tenant;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ pub(crate) fn read(body: &[u8], digest: String, tenant: &Tenant, now: Timestamp)
     // QUIRK: the `createdAt` of a flat event is the booking's, so such an event is told now.
     let told_at = match kind {
         NewsKind::Ended | NewsKind::NoShow => now,
-        _ => instant(body.get("createdAt").and_then(Value::as_str)).unwrap_or(now),
+        _ => told_by(instant(body.get("createdAt").and_then(Value::as_str)).unwrap_or(now), now),
     };
     Some(CalendarNews {
         digest,

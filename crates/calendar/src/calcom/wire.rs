@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -136,22 +137,29 @@ pub(super) struct Changed {
     pub(super) event_type_id: Option<i64>,
     #[serde(default)]
     pub(super) event_type: Option<Numbered>,
-    #[serde(default)]
-    pub(super) hosts: Option<Vec<Host>>,
-    #[serde(default)]
-    pub(super) attendees: Option<Vec<Listed>>,
+    #[serde(rename = "hosts", default, deserialize_with = "first_of")]
+    pub(super) host: Option<Host>,
+    #[serde(rename = "attendees", default, deserialize_with = "first_of")]
+    pub(super) attendee: Option<Listed>,
     #[serde(default)]
     pub(super) created_at: Option<String>,
     #[serde(default)]
     pub(super) updated_at: Option<String>,
-    #[serde(default)]
-    pub(super) metadata: Option<Value>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) metadata: Option<Marks>,
     #[serde(default)]
     pub(super) rescheduled_from_uid: Option<String>,
     #[serde(default)]
     pub(super) rescheduled_to_uid: Option<String>,
     #[serde(default)]
     pub(super) ics_uid: Option<String>,
+}
+
+/// What of a booking's metadata is ours.
+#[derive(Deserialize)]
+pub(super) struct Marks {
+    #[serde(rename = "frontdesk_intent", default, deserialize_with = "lenient")]
+    pub(super) intent: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -231,6 +239,18 @@ impl fmt::Debug for Booking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Booking").field("status", &self.status).field("start", &self.start).finish_non_exhaustive()
     }
+}
+
+/// The first of a list; the others are passed over without being kept.
+fn first_of<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    let all = Option::<Vec<Box<RawValue>>>::deserialize(from)?.unwrap_or_default();
+    Ok(all.first().and_then(|first| serde_json::from_str(first.get()).ok()))
+}
+
+/// What is of another type is as good as absent.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(from)?;
+    Ok(serde_json::from_str(raw.get()).ok())
 }
 
 /// Our intent id in a metadata object.
