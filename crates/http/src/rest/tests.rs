@@ -281,7 +281,7 @@ impl Outbox for Stub {
         broken()
     }
     async fn effects_due(&self, _now: Timestamp, _most: u32) -> Result<(Vec<Taken>, Vec<Unreadable>), StoreError> {
-        Ok(Vec::new())
+        Ok((Vec::new(), Vec::new()))
     }
     async fn expand(&self, _effects: &[(Taken, Expansion)], _now: Timestamp) -> Result<(), StoreError> {
         Ok(())

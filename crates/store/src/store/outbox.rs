@@ -43,23 +43,29 @@ impl Outbox for Store {
                                              AND earlier.channel = it.channel AND earlier.target = it.target
                                              AND earlier.state = 'waiting' AND earlier.id < it.id)
                      ) AS due
-                     WHERE place <= ?2 ORDER BY not_before, id LIMIT ?3",
+                     WHERE place <= ?2 ORDER BY place, not_before, id LIMIT ?3",
                     args![ms(now), i64::try_from(room.each).unwrap_or(i64::MAX), CANDIDATES],
                 )?;
                 let mut running = room.running.clone();
                 let (mut taken, mut unreadable) = (Vec::new(), Vec::new());
+                // Who has the fewest places comes first: one that is freed is nobody's by habit.
+                let (mut ahead, mut candidates) = (room.running.clone(), Vec::new());
                 for row in &rows {
+                    let id = Reading { table: "outbox", row }.number("id")?;
+                    match readable(receiver(row))? {
+                        Ok(receiver) => {
+                            let ahead = ahead.entry(receiver.clone()).or_default();
+                            candidates.push((*ahead, id, receiver));
+                            *ahead += 1;
+                        }
+                        Err(column) => unreadable.extend(set_aside(tx, Unreadable { id, column }, false, now)?),
+                    }
+                }
+                candidates.sort_by_key(|(ahead, _, _)| *ahead);
+                for (_, id, receiver) in candidates {
                     if taken.len() >= room.most {
                         break;
                     }
-                    let id = Reading { table: "outbox", row }.number("id")?;
-                    let receiver = match readable(receiver(row))? {
-                        Ok(receiver) => receiver,
-                        Err(column) => {
-                            unreadable.extend(set_aside(tx, Unreadable { id, column }, false, now)?);
-                            continue;
-                        }
-                    };
                     let places = running.entry(receiver).or_default();
                     if *places >= room.each {
                         continue;

@@ -95,6 +95,23 @@ async fn a_backlog_of_one_tenant_hides_no_other(base: Base) {
     assert!(Outbox::take_due(&stored.store, at(0), LEASE, &full).await.expect("taken").is_empty());
 }
 
+async fn a_place_that_is_freed_goes_to_who_has_none(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "slow", 12).await;
+    expand(&stored.store, effects(&stored.store, 0).await, &[Receiver::Webhook]).await;
+    book(&stored, "other", 2).await;
+    expand(&stored.store, effects(&stored.store, 0).await, &[Receiver::Webhook]).await;
+    stored.alter("UPDATE outbox SET not_before = not_before + 1000 WHERE tenant = 'other' AND channel = 'webhook'");
+    let slow = HashMap::from([((tenant("slow").slug, Channel::Webhook), 3)]);
+    let two_places = Room { most: 2, each: 4, running: slow };
+    let taken = Outbox::take_due(&stored.store, at(1), LEASE, &two_places).await.expect("taken");
+    assert_eq!(
+        taken.iter().map(|it| it.tenant.as_str()).collect::<Vec<_>>(),
+        ["other", "other"],
+        "though the slow one's are older"
+    );
+}
+
 async fn an_effect_that_was_overtaken_is_not_expanded(base: Base) {
     let stored = Stored::open(base).await;
     book(&stored, "salon", 1).await;
@@ -250,6 +267,7 @@ on_both! {
     a_row_is_taken_once_until_its_lease_is_over,
     later_rows_wait_for_earlier_ones_of_the_same_receiver_only,
     a_backlog_of_one_tenant_hides_no_other,
+    a_place_that_is_freed_goes_to_who_has_none,
     an_effect_that_was_overtaken_is_not_expanded,
     an_effect_becomes_its_deliveries_once_whoever_expands_it,
     dead_rows_are_counted_revived_by_name_and_kept_while_done_ones_are_forgotten,
