@@ -137,11 +137,15 @@ pub(crate) async fn close_abandoned(store: &Store, desk: &Desk) -> Result<u64, S
     let before = desk.now() - LONGEST_CALL;
     let mut closed = 0;
     for (slug, call) in store.overdue_calls(before).await? {
-        // One that cannot be read keeps no other waiting.
         if let Some(tenant) = desk.tenant(&slug)
             && let Err(error) = desk.call_is_over(&tenant, &call).await
         {
             tracing::error!(tenant = %slug, error = error.with_causes(), "what a call left open could not be found out");
+            // What passes is tried again the next time: once closed, nobody looks for the wish any more. One that
+            // cannot be read will never be, and keeps no other waiting.
+            if !matches!(error, StoreError::Corrupt { .. }) {
+                continue;
+            }
         }
         if let Some(id) = &call.id {
             closed += u64::from(store.abandon(&slug, id).await?);
