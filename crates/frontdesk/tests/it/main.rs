@@ -26,4 +26,5 @@ mod protections;
 mod reach;
 mod replicas;
 mod simulation;
+mod start;
 mod tidy;
