@@ -433,6 +433,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
             standing: Arc::clone(&standing),
             clock: Arc::clone(&world.clock),
             last: Mutex::default(),
+            looking: Default::default(),
             lately: Arc::default(),
         }),
         operations: Arc::new(HouseOperations {
