@@ -34,7 +34,7 @@ impl Reach {
     }
 
     /// Whether the host, where it is a number, may be reached. Names are looked at when they are resolved.
-    pub(crate) fn allows(&self, url: &Url) -> bool {
+    pub fn allows(&self, url: &Url) -> bool {
         let number = url.host_str().map(|host| host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>());
         match number {
             Some(Ok(address)) => (self.0)(address),

@@ -1,6 +1,6 @@
 //! What a calendar tells of its bookings without being asked.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::booking::Attendee;
 use crate::call::Phone;
@@ -14,6 +14,24 @@ use crate::tenant::Tenant;
 pub const INTENT_MARK: &str = "frontdesk_intent";
 /// No address or number is longer.
 const MOST: usize = 255;
+
+/// An instant as a calendar writes it. What is centuries off is a mistake or malice, and as good as absent: no sum
+/// of what is kept leaves the range of instants then.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    // 2000 to 2199, UTC.
+    const FROM: i64 = 946_684_800;
+    const TO: i64 = 7_258_118_400;
+    text.trim().parse::<Timestamp>().ok().filter(|at| (FROM..TO).contains(&at.as_second()))
+}
+
+/// How far the calendar's clock may be off ours: within that nobody knows which of two changes was first.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+
+/// When something was told that came at `now`. A time further ahead than clocks are apart is not believed: nothing
+/// that is told later would ever count as newer.
+pub fn told_by(at: Timestamp, now: Timestamp) -> Timestamp {
+    at.min(now.checked_add(CLOCKS_DIFFER).unwrap_or(now))
+}
 
 /// What happened to a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +90,8 @@ pub struct CalendarNews {
     pub start: Option<Timestamp>,
     /// When it ends.
     pub end: Option<Timestamp>,
+    /// It told an end that no booking has: somebody has to look.
+    pub is_endless: bool,
     /// The calendar's id of who serves.
     pub host: Option<i64>,
     /// Our intent id out of its metadata.
@@ -106,6 +126,8 @@ pub struct Placed {
     pub resources: Vec<Resource>,
     /// The stretches that it blocks.
     pub busy: Vec<(Timestamp, Timestamp)>,
+    /// When it ends, if it is as long as the service is.
+    pub usual_end: Timestamp,
 }
 
 /// What became of a piece of news.
@@ -170,4 +192,21 @@ fn a_name(text: &str) -> Option<String> {
     let plain =
         name.chars().count() <= 80 && name.split_whitespace().count() <= MOST_WORDS && name.split_whitespace().all(is_word);
     plain.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_centuries_off_is_as_good_as_absent() {
+        for text in ["2000-01-01T00:00:00Z", "2026-03-16T14:00:00+01:00", " 2199-12-31T23:59:59Z "] {
+            assert!(instant(text).is_some(), "{text}");
+        }
+        let odd =
+            ["-009999-01-02T02:00:00Z", "1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "9999-12-30T22:00:00Z", "14:00", ""];
+        for text in odd {
+            assert_eq!(instant(text), None, "{text}");
+        }
+    }
 }

@@ -19,6 +19,7 @@ pub mod calendar_news;
 pub mod call;
 pub mod call_facts;
 mod call_log;
+pub mod caught;
 pub mod clock;
 pub mod deadline;
 pub mod desk;

@@ -19,7 +19,7 @@ use crate::booking::IntentKind;
 use crate::ids::{BookingId, CallbackId, TenantId};
 use crate::ports::StoreError;
 
-pub use pace::{MOST_ATTEMPTS, pause};
+pub use pace::{MOST_ATTEMPTS, pause, usual_pause};
 pub use who::{Circumstances, Expansion, Receiver, asks_for_circumstances, expansion};
 
 /// A provisional booking is reported after this, unless it is settled by then.
@@ -245,6 +245,15 @@ pub struct Taken {
     pub lease_until: Timestamp,
 }
 
+/// A row that this release cannot read: it is damaged, or a newer release wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its number.
+    pub id: i64,
+    /// The column that holds what is not understood.
+    pub column: &'static str,
+}
+
 /// A row as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
@@ -258,6 +267,8 @@ pub struct OutboxRow {
     pub last_error: Option<String>,
     /// When it was over.
     pub done_at: Option<Timestamp>,
+    /// The column that cannot be read: then only number, tenant and state are the row's own.
+    pub unreadable: Option<&'static str>,
 }
 
 /// How much may be taken at once.
@@ -306,14 +317,20 @@ pub struct OutboxStanding {
 /// within that tenant.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// The effects that are due, at most `most`, in the order in which they happened.
-    async fn effects_due(&self, now: Timestamp, most: u32) -> Result<Vec<Taken>, StoreError>;
+    /// The effects that are due, at most `most`, in the order in which they happened; and those among them that
+    /// cannot be read.
+    async fn effects_due(&self, now: Timestamp, most: u32) -> Result<(Vec<Taken>, Vec<Unreadable>), StoreError>;
+
+    /// Puts rows off that cannot be read, as if an attempt at each had failed: a release that can may come. One that
+    /// was put off too often is given up, and one whose attempts cannot be read is at once.
+    async fn set_aside(&self, rows: &[Unreadable], now: Timestamp) -> Result<(), StoreError>;
 
     /// Ends effects, all in one transaction: with a delivery per receiver, or as superseded. One that somebody else
     /// has ended meanwhile is left alone.
     async fn expand(&self, effects: &[(Taken, Expansion)], now: Timestamp) -> Result<(), StoreError>;
 
-    /// Takes the lease of deliveries that are due, none while an earlier one of the same order still waits.
+    /// Takes the lease of deliveries that are due, none while an earlier one of the same order still waits. What
+    /// cannot be read is set aside and takes no place.
     async fn take_due(&self, now: Timestamp, lease: SignedDuration, room: &Room) -> Result<Vec<Taken>, StoreError>;
 
     /// It was delivered.

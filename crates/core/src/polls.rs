@@ -43,14 +43,15 @@ pub struct PollRow {
 /// How far the changes of each calendar are known. One gateway asks at a time.
 #[async_trait]
 pub trait Polls: Send + Sync {
-    /// Takes a turn, if it is time for one and nobody has it. Of a calendar that was never asked it begins
-    /// at `first`.
+    /// Takes a turn, if it is time for one and nobody has it; one that ends further ahead than `furthest` is nobody's.
+    /// Of a calendar that was never asked it begins at `first`.
     async fn take_poll(
         &self,
         scope: Scope<'_>,
         first: Timestamp,
         now: Timestamp,
         lease: SignedDuration,
+        furthest: SignedDuration,
     ) -> Result<Option<PollTurn>, StoreError>;
 
     /// Ends a turn; whose lease ran out has nothing to say any more.

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_core::calendar_news::Applied;
+use frontdesk_core::caught::caught;
 use frontdesk_core::clock::{Clock, Dice};
-use frontdesk_core::desk::{CatchUpError, Desk};
+use frontdesk_core::desk::{CatchUpError, CaughtUp, Desk};
 use frontdesk_core::ports::{CalendarError, PollEnd, Polls, StoreError};
 use frontdesk_core::tenant::{CalendarKind, Tenant};
 use frontdesk_http::Recognition;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::standing::Standing;
 
 /// Nobody else asks the same calendar for so long; longer than a calendar may take.
 const LEASE: SignedDuration = SignedDuration::from_secs(120);
@@ -28,6 +31,7 @@ pub(crate) struct CatchUp {
     pub(crate) tenants: Arc<dyn Recognition>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
+    pub(crate) standing: Arc<Standing>,
     /// `None` asks never.
     pub(crate) every: Option<Duration>,
 }
@@ -39,28 +43,40 @@ impl CatchUp {
         let now = self.clock.now();
         let resting: HashMap<_, _> = self.polls.polls().await?.into_iter().map(|row| (row.tenant, row.next)).collect();
         let is_due = |tenant: &Arc<Tenant>| {
-            matches!(tenant.calendar, CalendarKind::Calcom { .. }) && resting.get(&tenant.slug).is_none_or(|until| *until <= now)
+            matches!(tenant.calendar, CalendarKind::Calcom { .. })
+                && resting.get(&tenant.slug).is_none_or(|until| *until <= now || *until > now + furthest(every))
         };
         let due: Vec<_> = self.tenants.tenants().into_iter().filter(is_due).collect();
-        let mut answered = 0;
+        let (mut answered, mut trouble) = (0, None);
         for some in due.chunks(AT_ONCE) {
-            for asked in join_all(some.iter().map(|tenant| self.ask(tenant, every))).await {
-                answered += usize::from(asked?);
+            let asking = some.iter().map(|tenant| async move { (tenant, caught(self.ask(tenant, every)).await) });
+            for (tenant, asked) in join_all(asking).await {
+                match asked {
+                    Ok(Ok(has_answered)) => answered += usize::from(has_answered),
+                    // One tenant's trouble keeps no other waiting; its turn ends with its lease.
+                    Ok(Err(error)) => trouble = Some(error),
+                    Err(_) => {
+                        self.standing.panicked("asking a calendar for changes", self.clock.now());
+                        tracing::error!(channel = "calcom", critical = true, tenant = %tenant.slug, "what a calendar listed broke it");
+                    }
+                }
             }
         }
-        Ok(answered)
+        trouble.map_or(Ok(answered), Err)
     }
 
     /// Asks one calendar, if nobody else does; whether it answered.
     async fn ask(&self, tenant: &Tenant, every: SignedDuration) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        let Some(turn) = self.polls.take_poll(tenant.scope(), now - FIRST, now, LEASE).await? else { return Ok(false) };
-        let caught = self.desk.catch_up(tenant, turn.since).await;
+        let Some(turn) = self.polls.take_poll(tenant.scope(), now - FIRST, now, LEASE, furthest(every)).await? else {
+            return Ok(false);
+        };
+        let caught = self.desk.catch_up(tenant, turn.since.min(now)).await;
         let now = self.clock.now();
         let usual = now + self.pause(every);
         let end = match &caught {
             Ok(caught) => {
-                self.tell(tenant, &caught.applied);
+                self.tell(tenant, caught);
                 let goes_on = caught.more && caught.next_since > turn.since;
                 PollEnd { since: caught.next_since, next: if goes_on { now } else { usual }, answered: Some(now) }
             }
@@ -79,7 +95,17 @@ impl CatchUp {
         }
     }
 
-    fn tell(&self, tenant: &Tenant, applied: &[Applied]) {
+    fn tell(&self, tenant: &Tenant, caught: &CaughtUp) {
+        let applied = &caught.applied;
+        for error in &caught.failed {
+            tracing::error!(
+                channel = "calcom",
+                critical = true,
+                tenant = %tenant.slug,
+                error = error.with_causes(),
+                "a change that the calendar listed could not be kept"
+            );
+        }
         if applied.iter().any(|it| !matches!(it, Applied::Stale)) {
             self.tenants.calendar_changed(tenant);
         }
@@ -113,4 +139,9 @@ impl CatchUp {
         self.dice.fill(&mut byte);
         every * 9 / 10 + every / 5 * i32::from(byte[0]) / 256
     }
+}
+
+/// No turn lasts and no pause goes further ahead than this: one that does is from before our clock was set back.
+fn furthest(every: SignedDuration) -> SignedDuration {
+    every.max(LEASE) * 2
 }

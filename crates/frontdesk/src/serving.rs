@@ -4,6 +4,8 @@
 //! that moment gets no answer. Here each connection is told in an answer (`Connection: close`), and only what
 //! stays silent for a while is closed.
 
+mod heads;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -34,6 +36,8 @@ const LINGER: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_secs(30);
 /// A connection on which nothing was ever asked is left after this.
 const SILENT: Duration = Duration::from_secs(1);
+/// The head of a request arrives within this, from its first byte on; the first one from the connection on.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// After the machine had no room for a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -192,11 +196,13 @@ async fn refused(error: &io::Error) {
 async fn attend(stream: TcpStream, peer: SocketAddr, app: watch::Receiver<Router>, mut phase: watch::Receiver<Phase>) {
     // Answers are one small write: waiting to fill a packet only adds silence.
     let _ = stream.set_nodelay(true);
-    let (at_work, door) = (Arc::new(AtomicUsize::new(0)), phase.clone());
+    let (at_work, begun, door) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), phase.clone());
+    let stream = heads::Heads::on(stream, HEAD_WITHIN, Arc::clone(&begun), Arc::clone(&at_work));
     let service = service_fn({
         let at_work = Arc::clone(&at_work);
         move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            begun.fetch_add(1, Ordering::Relaxed);
             let (work, door, app) = (Working::on(&at_work), door.clone(), app.borrow().clone());
             async move {
                 let mut response = app.oneshot(request).await?;
@@ -239,5 +245,68 @@ impl Working {
 impl Drop for Working {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: desk.example\r\n\r\n";
+
+    async fn door() -> (Door, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let door = Door::open(listener, Origin::Own, Router::new().route("/", get(|| async { "here" }))).expect("open");
+        (door, TcpStream::connect(address).await.expect("connected"))
+    }
+
+    async fn answer(stream: &mut TcpStream) -> String {
+        let mut answer = vec![0; 4096];
+        let length = stream.read(&mut answer).await.expect("read");
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    }
+
+    /// Time jumps while nothing is under way, and runs while something is: a jump would outrun what is on the wire.
+    async fn later(by: Duration) {
+        tokio::time::pause();
+        tokio::time::sleep(by).await;
+        tokio::time::resume();
+    }
+
+    async fn is_left(stream: &mut TcpStream) {
+        tokio::time::pause();
+        assert_eq!(answer(stream).await, "", "the connection ends");
+        tokio::time::resume();
+    }
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_not_waited_for() {
+        for began in [&ASK[..20], b""] {
+            let (_door, mut stream) = door().await;
+            stream.write_all(began).await.expect("sent");
+            is_left(&mut stream).await;
+        }
+        let (_door, mut stream) = door().await;
+        stream.write_all(ASK).await.expect("sent");
+        assert!(answer(&mut stream).await.ends_with("here"));
+        stream.write_all(&ASK[..20]).await.expect("sent");
+        is_left(&mut stream).await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_kept_for_minutes_between_the_functions_of_a_call() {
+        let (_door, mut stream) = door().await;
+        for _ in 0..3 {
+            let (first, rest) = ASK.split_at(20);
+            stream.write_all(first).await.expect("sent");
+            later(Duration::from_secs(20)).await;
+            stream.write_all(rest).await.expect("sent");
+            assert!(answer(&mut stream).await.ends_with("here"));
+            later(Duration::from_secs(600)).await;
+        }
     }
 }

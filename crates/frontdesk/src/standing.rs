@@ -1,9 +1,13 @@
-//! How this process stands: which configuration is in force, and whether it is about to leave.
+//! How this process stands: which configuration is in force, whether its own work panicked, and whether it is about
+//! to leave.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use frontdesk_http::{Finding, InForce};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+/// A panic is told for so long.
+const PANIC_SHOWN: SignedDuration = SignedDuration::from_hours(24);
 
 /// What health is told of the process itself.
 #[derive(Default)]
@@ -17,6 +21,9 @@ struct Inner {
     /// Whether the last one that was read is the one in force.
     refused: bool,
     leaving: bool,
+    /// How often work in the background panicked; which one last, and when.
+    panics: u64,
+    panicked: Option<(&'static str, Timestamp)>,
 }
 
 impl Standing {
@@ -47,6 +54,14 @@ impl Standing {
         inner.refused = true;
     }
 
+    /// A piece of `work` panicked; the rest of it goes on.
+    pub(crate) fn panicked(&self, work: &'static str, now: Timestamp) {
+        tracing::error!(critical = true, work, "a piece of work in the background panicked; the rest of it goes on");
+        let mut inner = self.inner();
+        inner.panics += 1;
+        inner.panicked = Some((work, now));
+    }
+
     /// From now on nobody should be sent here.
     pub(crate) fn leaving(&self) {
         self.inner().leaving = true;
@@ -63,7 +78,7 @@ impl Standing {
     }
 
     /// What health makes of it.
-    pub(crate) fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let inner = self.inner();
         let mut findings = Vec::new();
         if let Some(InForce { revision, loaded_at, refused, .. }) = &inner.in_force {
@@ -77,6 +92,14 @@ impl Standing {
                 ),
                 _ => Finding::ok("configuration", format!("The configuration is {in_force}.")),
             });
+        }
+        if let Some((work, at)) = inner.panicked.filter(|(_, at)| now.duration_since(*at) < PANIC_SHOWN) {
+            findings.push(Finding::warn(
+                "process",
+                "Work in the background panicked; the rest of it goes on.",
+                format!("{} since the start, the last at {at} while {work}", inner.panics),
+                "report it with the line of the log that says where; what it worked on is tried again",
+            ));
         }
         if inner.leaving {
             let advice = "send nobody here: another gateway serves, or this one is started again";

@@ -6,15 +6,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use frontdesk_core::caught::{Panicked, caught};
+use frontdesk_core::clock::Clock;
 use frontdesk_core::desk::{Desk, Round, Torn};
 use frontdesk_core::ports::StoreError;
 use frontdesk_store::Store;
 use jiff::SignedDuration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::operations::{PROCESS, SNAPSHOT, describe, describe_process};
+use crate::standing::Standing;
 use crate::vitals;
 use crate::wiring::{Arrangement, Current, House};
 
@@ -50,10 +53,11 @@ const LONGEST_CALL: SignedDuration = SignedDuration::from_hours(2);
 /// The background work; it ends when `stop` says so.
 pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    let net = |work| Net { work, standing: Arc::clone(&house.standing), clock: Arc::clone(&house.clock) };
     // The first booking does not wait for them.
     tasks.spawn_blocking(frontdesk_core::call::load_numbering_plans);
     let (arrangement, store) = (Arc::clone(&house.arrangement), house.store.clone());
-    tasks.spawn(every(CLOSE_EVERY, stop.clone(), move || {
+    tasks.spawn(every(CLOSE_EVERY, net("closing abandoned calls"), stop.clone(), move || {
         let (store, desk) = (store.clone(), arrangement.now().desk.clone());
         async move {
             match close_abandoned(&store, &desk).await {
@@ -66,7 +70,7 @@ pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bo
         }
     }));
     let news = Arc::clone(&house.news);
-    tasks.spawn(every(REFRESH_EVERY, stop.clone(), move || {
+    tasks.spawn(every(REFRESH_EVERY, net("taking up changes"), stop.clone(), move || {
         let news = Arc::clone(&news);
         async move {
             if let Err(error) = news.take_up().await {
@@ -75,7 +79,7 @@ pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bo
         }
     }));
     let journal = Arc::clone(&house.journal);
-    tasks.spawn(every(WRITE_EVERY, stop.clone(), move || {
+    tasks.spawn(every(WRITE_EVERY, net("writing exchanges down"), stop.clone(), move || {
         let journal = Arc::clone(&journal);
         async move {
             if let Err(error) = journal.write().await {
@@ -84,7 +88,7 @@ pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bo
         }
     }));
     let (arrangement, store) = (Arc::clone(&house.arrangement), house.store.clone());
-    tasks.spawn(every(FORGET_EVERY, stop.clone(), move || {
+    tasks.spawn(every(FORGET_EVERY, net("letting old rows go"), stop.clone(), move || {
         let (store, arrangement) = (store.clone(), arrangement.now());
         let (retention, now) = (arrangement.retention, arrangement.desk.now());
         let delivered_before = now - DELIVERIES_KEPT;
@@ -98,12 +102,12 @@ pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bo
         }
     }));
     let state = Arc::clone(&house.state.shared);
-    tasks.spawn(every(TEND_EVERY, stop.clone(), move || {
+    tasks.spawn(every(TEND_EVERY, net("tending the shared state"), stop.clone(), move || {
         let state = Arc::clone(&state);
         async move { state.tend().await }
     }));
     let catch_up = Arc::clone(&house.catch_up);
-    tasks.spawn(every(CATCH_UP_EVERY, stop.clone(), move || {
+    tasks.spawn(every(CATCH_UP_EVERY, net("asking calendars for changes"), stop.clone(), move || {
         let catch_up = Arc::clone(&catch_up);
         async move {
             if let Err(error) = catch_up.round().await {
@@ -111,11 +115,11 @@ pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bo
             }
         }
     }));
-    tasks.spawn(deliver(Arc::clone(&house.arrangement), stop.clone()));
-    tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), describer(house)));
-    tasks.spawn(every(DESCRIBE_EVERY, stop.clone(), vitals::teller(house, address)));
+    tasks.spawn(deliver(Arc::clone(&house.arrangement), net("delivering"), stop.clone()));
+    tasks.spawn(every(DESCRIBE_EVERY, net("telling operators how it stands"), stop.clone(), describer(house)));
+    tasks.spawn(every(DESCRIBE_EVERY, net("telling how it does"), stop.clone(), vitals::teller(house, address)));
     let lookout = Arc::clone(&house.lookout);
-    tasks.spawn(every(LOOK_EVERY, stop.clone(), move || {
+    tasks.spawn(every(LOOK_EVERY, net("looking for what is wrong"), stop.clone(), move || {
         let lookout = Arc::clone(&lookout);
         async move {
             if let Err(error) = lookout.round().await {
@@ -123,13 +127,14 @@ pub(crate) fn start(house: &House, address: SocketAddr, stop: watch::Receiver<bo
             }
         }
     }));
-    let arrangement = Arc::clone(&house.arrangement);
-    tasks.spawn(every(SETTLE_EVERY, stop, move || {
-        let desk = arrangement.now().desk.clone();
+    let (arrangement, panicked) = (Arc::clone(&house.arrangement), net("settling an intent"));
+    tasks.spawn(every(SETTLE_EVERY, net("settling open intents"), stop, move || {
+        let (desk, panicked) = (arrangement.now().desk.clone(), panicked.clone());
         async move {
             match desk.settle_due().await {
                 Ok(round) => {
                     tell(&round);
+                    round.panicked.iter().for_each(|_| panicked.tell());
                     if let Some(error) = &round.trouble {
                         tracing::error!(error = error.with_causes(), "an open intent could not be worked on");
                     }
@@ -146,11 +151,15 @@ pub(crate) async fn close_abandoned(store: &Store, desk: &Desk) -> Result<u64, S
     let before = desk.now() - LONGEST_CALL;
     let mut closed = 0;
     for (slug, call) in store.overdue_calls(before).await? {
-        // One that cannot be read keeps no other waiting.
         if let Some(tenant) = desk.tenant(&slug)
             && let Err(error) = desk.call_is_over(&tenant, &call).await
         {
             tracing::error!(tenant = %slug, error = error.with_causes(), "what a call left open could not be found out");
+            // What passes is tried again the next time: once closed, nobody looks for the wish any more. One that
+            // cannot be read will never be, and keeps no other waiting.
+            if !matches!(error, StoreError::Corrupt { .. }) {
+                continue;
+            }
         }
         if let Some(id) = &call.id {
             closed += u64::from(store.abandon(&slug, id).await?);
@@ -172,6 +181,9 @@ pub(crate) fn tell(round: &Round) {
     if round.taken > 0 {
         tracing::info!(taken = round.taken, "intents were worked on");
     }
+    for (tenant, intent) in &round.panicked {
+        tracing::error!(critical = true, %tenant, %intent, "working on an intent panicked; it comes up again");
+    }
     for Torn { tenant, booking, intent, why } in &round.torn {
         tracing::error!(critical = true, %tenant, %booking, %intent, "compensation failed: {why}");
     }
@@ -180,26 +192,29 @@ pub(crate) fn tell(round: &Round) {
 /// Works on the outbox, every second and whenever a delivery has ended: what it made room for, or what
 /// waited behind it, comes at once. A receiver that is slow is waited for by nobody else. When the gateway
 /// stops, what runs may end; what does not comes up again when its lease is over.
-async fn deliver(arrangement: Arc<Current<Arrangement>>, mut stop: watch::Receiver<bool>) {
+async fn deliver(arrangement: Arc<Current<Arrangement>>, net: Net, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     let mut ticks = interval(DELIVER_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            Some(_) = running.join_next() => {}
+            Some(ended) = running.join_next() => net.look_at(&ended),
             () = async { let _ = stop.wait_for(|stop| *stop).await; } => break,
         }
-        while running.try_join_next().is_some() {}
+        while let Some(ended) = running.try_join_next() {
+            net.look_at(&ended);
+        }
         let courier = Arc::clone(&arrangement.now().courier);
-        match courier.take().await {
-            Ok(taken) => {
+        match caught(courier.take()).await {
+            Err(Panicked) => net.tell(),
+            Ok(Ok(taken)) => {
                 for row in taken {
                     let courier = Arc::clone(&courier);
                     running.spawn(async move { courier.carry(row).await });
                 }
             }
-            Err(error) => tracing::error!(channel = "outbox", error = error.with_causes(), "the outbox could not be read"),
+            Ok(Err(error)) => tracing::error!(channel = "outbox", error = error.with_causes(), "the outbox could not be read"),
         }
     }
     while running.join_next().await.is_some() {}
@@ -233,7 +248,28 @@ fn describer(house: &House) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Outp
     }
 }
 
-async fn every<F>(period: Duration, mut stop: watch::Receiver<bool>, mut work: impl FnMut() -> F + Send)
+/// Under every piece of work that comes back: one panic ends that round, and is told.
+#[derive(Clone)]
+struct Net {
+    work: &'static str,
+    standing: Arc<Standing>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Net {
+    fn tell(&self) {
+        self.standing.panicked(self.work, self.clock.now());
+    }
+
+    /// What ran as a task of its own has its own end.
+    fn look_at(&self, ended: &Result<(), JoinError>) {
+        if ended.as_ref().is_err_and(JoinError::is_panic) {
+            self.tell();
+        }
+    }
+}
+
+async fn every<F>(period: Duration, net: Net, mut stop: watch::Receiver<bool>, mut work: impl FnMut() -> F + Send)
 where
     F: Future<Output = ()> + Send,
 {
@@ -241,8 +277,44 @@ where
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => work().await,
+            _ = ticks.tick() => if caught(async { work().await }).await.is_err() {
+                net.tell();
+            },
             () = async { let _ = stop.wait_for(|stop| *stop).await; } => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use frontdesk_core::clock::ManualClock;
+    use frontdesk_http::Severity;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_round_that_panics_ends_no_loop_and_is_told() {
+        let now: jiff::Timestamp = "2026-03-12T09:00:00Z".parse().expect("a time");
+        let standing = Arc::new(Standing::default());
+        let net = Net { work: "testing", standing: Arc::clone(&standing), clock: Arc::new(ManualClock::new(now)) };
+        let (stop, stopped) = watch::channel(false);
+        let mut rounds = 0;
+        every(SETTLE_EVERY, net, stopped, || {
+            rounds += 1;
+            // Once before there is any work to wait for, once in the middle of it.
+            assert_ne!(rounds, 1, "the first");
+            let (stop, round) = (stop.clone(), rounds);
+            async move {
+                tokio::task::yield_now().await;
+                assert_ne!(round, 2, "the second");
+                stop.send_replace(round == 4);
+            }
+        })
+        .await;
+        assert_eq!(rounds, 4);
+        let findings = standing.findings(now);
+        let told = findings.iter().find(|it| it.check == "process").expect("it is told");
+        assert_eq!((told.severity, told.evidence.contains("2 since the start")), (Severity::Warn, true), "{told:?}");
+        assert!(standing.findings(now + SignedDuration::from_hours(25)).iter().all(|it| it.check != "process"), "for a day");
     }
 }

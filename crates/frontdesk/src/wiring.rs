@@ -330,10 +330,14 @@ async fn master_key(config: &DeploymentConfig, place: &Place, world: &World) -> 
     {
         let store_error = store_error_of(config);
         if place.is_there().await.map_err(store_error)? {
+            // As it is: whether it may be brought forward is not known yet. One without tables holds no secrets.
             let settings = StoreSettings { place: place.clone(), master_key: None, dice: Arc::clone(&world.dice) };
-            let opened = Store::open(settings).await.map_err(store_error)?;
-            let sealed = opened.holds_secrets().await.map_err(store_error)?;
-            opened.close().await;
+            let looked = Store::look(settings).await.map_err(store_error)?;
+            let sealed = match looked.holds_secrets().await {
+                Err(StoreError::Broken(_)) => false,
+                sealed => sealed.map_err(store_error)?,
+            };
+            looked.close().await;
             if sealed {
                 return Err(VaultError::OtherKey.into());
             }
@@ -345,8 +349,12 @@ async fn master_key(config: &DeploymentConfig, place: &Place, world: &World) -> 
 
 /// Puts the house together.
 pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, WiringError> {
-    let store = open_store(config, world).await?;
+    // What of the configuration cannot be used is found before the store is opened, and with it brought forward: a
+    // start that is refused leaves it to the release before.
     let state = open_state(config, world)?;
+    let (mail, admin_keys, fixed) = (open_mail(config)?, admin_keys(config)?, secrets_of_the_start(config)?);
+    let place_of_store = place_of_store(config)?;
+    let store = open_store(config, world).await?;
     state.shared.tend().await;
     if state.shared.is_away() {
         tracing::error!(
@@ -411,7 +419,6 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         switches: Arc::clone(&switches),
         budgets: budgets(config),
     });
-    let mail = open_mail(config)?;
     if mail.is_none() {
         for tenant in Recognition::tenants(&*tenants).iter().filter(|tenant| !tenant.notify.email.is_empty()) {
             tracing::warn!(tenant = tenant.slug.as_str(), "{}", courier::WITHOUT_MAIL);
@@ -428,16 +435,17 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         receivers: Receivers::of(config, mail.is_some())?,
         mail,
     }));
+    let standing = Arc::new(Standing::default());
     let catch_up = Arc::new(CatchUp {
         polls: Arc::new(store.clone()),
         desk: desk.clone(),
         tenants: tenants.clone(),
         clock: Arc::clone(&world.clock),
         dice: Arc::clone(&world.dice),
+        standing: Arc::clone(&standing),
         every: config.calendar.poll_every,
     });
-    let settings = settings(config, admin_keys(config)?);
-    let standing = Arc::new(Standing::default());
+    let settings = settings(config, admin_keys);
     let in_force = Arc::new(Current::new(config.clone()));
     let edge = Edge::new(EdgeParts {
         desk: desk.clone(),
@@ -449,7 +457,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         outbox: Arc::new(store.clone()),
         health: Arc::new(HouseHealth {
             config: Arc::clone(&in_force),
-            place: place_of_store(config)?,
+            place: place_of_store,
             store: store.clone(),
             state: Arc::clone(&state.shared),
             accounts,
@@ -457,6 +465,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
             standing: Arc::clone(&standing),
             clock: Arc::clone(&world.clock),
             last: Mutex::default(),
+            looking: Default::default(),
             lately: Arc::default(),
         }),
         operations: Arc::new(HouseOperations {
@@ -504,7 +513,7 @@ pub async fn build(config: &DeploymentConfig, world: &World) -> Result<House, Wi
         clock: Arc::clone(&world.clock),
         held: 0,
         config: in_force,
-        fixed: secrets_of_the_start(config)?,
+        fixed,
     })
 }
 

@@ -327,4 +327,15 @@ mod tests {
         assert_eq!(consent(json!({}), Fixed::default()), None);
         assert_eq!(consent(json!(true), Fixed { consent: Some(false), ..Fixed::default() }), Some(false));
     }
+
+    #[test]
+    fn every_name_of_a_persons_data_is_known_as_such_to_the_redactor() {
+        use frontdesk_core::redact::{NameKind, kind_of};
+
+        for name in [NAME, PHONE, EMAIL, NOTES].iter().flat_map(|argument| argument.names) {
+            for spelled in [(*name).to_owned(), name.to_uppercase()] {
+                assert!(matches!(kind_of(&spelled), NameKind::Personal | NameKind::Email), "{spelled}");
+            }
+        }
+    }
 }

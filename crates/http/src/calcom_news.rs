@@ -1,7 +1,7 @@
 //! A Cal.com webhook taken apart leniently: what is of the wrong type is as good as absent.
 
 use frontdesk_core::booking::Attendee;
-use frontdesk_core::calendar_news::{self, CalendarNews, INTENT_MARK, NewsKind};
+use frontdesk_core::calendar_news::{self, CalendarNews, INTENT_MARK, NewsKind, told_by};
 use frontdesk_core::ids::IntentId;
 use frontdesk_core::tenant::Tenant;
 use jiff::Timestamp;
@@ -27,14 +27,14 @@ pub(crate) fn read(body: &[u8], digest: String, tenant: &Tenant, now: Timestamp)
     // QUIRK: some events are flat, the booking itself; newer builds wrap it once more.
     let payload = body.get("payload").filter(|payload| payload.is_object()).unwrap_or(&body);
     let text = |name: &str| payload.get(name).and_then(Value::as_str).map(str::trim).filter(|it| (1..=MOST).contains(&it.len()));
-    let instant = |value: Option<&str>| value.and_then(|text| text.parse::<Timestamp>().ok());
+    let instant = |value: Option<&str>| value.and_then(calendar_news::instant);
     let uid = text("uid").or_else(|| text("bookingUid"))?.to_owned();
     let attendee = payload.get("attendees").and_then(Value::as_array).and_then(|all| all.first());
     let host = payload.get("organizer").and_then(|it| it.get("id")).or_else(|| payload.get("userId")).and_then(Value::as_i64);
     // QUIRK: the `createdAt` of a flat event is the booking's, so such an event is told now.
     let told_at = match kind {
         NewsKind::Ended | NewsKind::NoShow => now,
-        _ => instant(body.get("createdAt").and_then(Value::as_str)).unwrap_or(now),
+        _ => told_by(instant(body.get("createdAt").and_then(Value::as_str)).unwrap_or(now), now),
     };
     Some(CalendarNews {
         digest,
@@ -47,6 +47,7 @@ pub(crate) fn read(body: &[u8], digest: String, tenant: &Tenant, now: Timestamp)
         event_type: payload.get("eventTypeId").and_then(Value::as_i64),
         start: instant(text("startTime")),
         end: instant(text("endTime")),
+        is_endless: false,
         host,
         intent: payload.get("metadata").and_then(|it| it.get(INTENT_MARK)).and_then(Value::as_str).map(IntentId::new),
         attendee: attendee.map(|attendee| person(attendee, tenant)),

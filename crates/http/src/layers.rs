@@ -2,11 +2,8 @@
 //! then the limit on its body. Problems get their id and path here, limits and costs their headers and
 //! their lines in the log, so that no handler can forget them.
 
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Extension;
@@ -17,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
+use frontdesk_core::caught::{Panicked, caught};
 use frontdesk_core::ids::{TenantId, random_text};
 use frontdesk_core::limits::{Asker, Class, Verdict};
 use frontdesk_core::meter::{Meter, measured};
@@ -57,9 +55,9 @@ pub(crate) async fn outermost(State(edge): State<Edge>, mut request: Request, ne
     let method = spans::method(request.method().as_str());
     let meter = Arc::new(Meter::of(&id).within(begun(&edge, &path, request.headers())));
     measured(Arc::clone(&meter), async {
-        let mut response = match CatchUnwind(AssertUnwindSafe(Box::pin(next.run(request)))).await {
+        let mut response = match caught(next.run(request)).await {
             Ok(response) => response,
-            Err(()) => {
+            Err(Panicked) => {
                 tracing::error!(request_id = id, "a request panicked");
                 Problem::new(Code::Internal, "The request was not understood by us. It is written down.").into_response()
             }
@@ -253,22 +251,6 @@ pub(crate) async fn limit_by_address(
 fn is_well_formed(text: &str) -> bool {
     (8..=128).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'))
-}
-
-/// Turns a panic while polling into an error.
-struct CatchUnwind<F>(AssertUnwindSafe<Pin<Box<F>>>);
-
-impl<F: Future> Future for CatchUnwind<F> {
-    type Output = Result<F::Output, ()>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let inner = &mut self.0.0;
-        match std::panic::catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(context))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(Err(())),
-        }
-    }
 }
 
 /// How much of a body that is too large is still read, so that its sender is there for the answer: one

@@ -19,6 +19,8 @@ use crate::edge::{Done, Edge, find_tenant};
 use crate::layers::read_body;
 use crate::problem::{Code, Problem};
 
+/// What stands for a word that this release does not know.
+const UNREADABLE: &str = "unreadable";
 /// No request here is larger.
 const MOST: usize = 16 * 1024;
 /// At most so many rows.
@@ -219,8 +221,8 @@ pub fn outbox_row(it: &OutboxRow) -> Value {
     json!({
         "id": it.row.id,
         "tenant": it.row.tenant,
-        "event": it.row.event.as_str(),
-        "channel": it.row.channel.as_str(),
+        "event": it.unreadable.map_or(it.row.event.as_str(), |_| UNREADABLE),
+        "channel": it.unreadable.map_or(it.row.channel.as_str(), |_| UNREADABLE),
         "to": it.row.target,
         "about": it.row.ordering,
         "key": it.row.key,

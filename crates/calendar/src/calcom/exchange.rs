@@ -58,6 +58,9 @@ pub(super) struct Account {
     id: String,
 }
 
+/// What is said of an answer that is longer than any is read.
+pub(super) const TOO_LONG: &str = "the answer is too long";
+
 /// What can be asked of Cal.com; a uid is data of the path and is never logged.
 #[derive(Clone, Copy)]
 pub(super) enum Route<'a> {
@@ -385,6 +388,8 @@ impl Failure {
                 | CalendarError::Misconfigured { .. } => Ending::Answered,
             },
             Self::Trouble(CalendarError::Throttled { .. }) => Ending::Throttled,
+            // It is there; we asked for more than we take.
+            Self::Trouble(CalendarError::Unavailable { detail }) if detail == TOO_LONG => Ending::Answered,
             Self::Trouble(CalendarError::Unavailable { .. }) => Ending::Fault,
             Self::Trouble(CalendarError::Refused { .. } | CalendarError::Open { .. } | CalendarError::Misconfigured { .. }) => {
                 Ending::Answered
@@ -423,7 +428,7 @@ async fn drain(response: &mut Response) -> Result<Bytes, &'static str> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| wording(&error))? {
         if body.len() + chunk.len() > MOST_BYTES {
-            return Err("the answer is too long");
+            return Err(TOO_LONG);
         }
         body.extend_from_slice(&chunk);
     }

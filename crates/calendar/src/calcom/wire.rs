@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -136,22 +137,29 @@ pub(super) struct Changed {
     pub(super) event_type_id: Option<i64>,
     #[serde(default)]
     pub(super) event_type: Option<Numbered>,
-    #[serde(default)]
-    pub(super) hosts: Option<Vec<Host>>,
-    #[serde(default)]
-    pub(super) attendees: Option<Vec<Listed>>,
+    #[serde(rename = "hosts", default, deserialize_with = "first_of")]
+    pub(super) host: Option<Host>,
+    #[serde(rename = "attendees", default, deserialize_with = "first_of")]
+    pub(super) attendee: Option<Listed>,
     #[serde(default)]
     pub(super) created_at: Option<String>,
     #[serde(default)]
     pub(super) updated_at: Option<String>,
-    #[serde(default)]
-    pub(super) metadata: Option<Value>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) metadata: Option<Marks>,
     #[serde(default)]
     pub(super) rescheduled_from_uid: Option<String>,
     #[serde(default)]
     pub(super) rescheduled_to_uid: Option<String>,
     #[serde(default)]
     pub(super) ics_uid: Option<String>,
+}
+
+/// What of a booking's metadata is ours.
+#[derive(Deserialize)]
+pub(super) struct Marks {
+    #[serde(rename = "frontdesk_intent", default, deserialize_with = "lenient")]
+    pub(super) intent: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -195,7 +203,7 @@ impl OneOrMany {
 impl Booking {
     /// When it was made, where that can be read.
     pub(super) fn created_at(&self) -> Option<Timestamp> {
-        self.created_at.as_deref()?.parse().ok()
+        instant(self.created_at.as_deref()?)
     }
 }
 
@@ -233,6 +241,18 @@ impl fmt::Debug for Booking {
     }
 }
 
+/// The first of a list; the others are passed over without being kept.
+fn first_of<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    let all = Option::<Vec<Box<RawValue>>>::deserialize(from)?.unwrap_or_default();
+    Ok(all.first().and_then(|first| serde_json::from_str(first.get()).ok()))
+}
+
+/// What is of another type is as good as absent.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(from)?;
+    Ok(serde_json::from_str(raw.get()).ok())
+}
+
 /// Our intent id in a metadata object.
 pub(super) fn intent_in(metadata: &Value) -> Option<String> {
     metadata.get(INTENT)?.as_str().map(str::to_owned)
@@ -243,9 +263,9 @@ pub(super) fn part_in(metadata: &Value) -> Option<u32> {
     metadata.get(PART)?.as_str()?.parse().ok()
 }
 
-/// An instant with an offset; a wall time without one is not guessed at.
+/// An instant with an offset; a wall time without one is not guessed at, and what is centuries off is not believed.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
-    text.trim().parse().ok()
+    frontdesk_core::calendar_news::instant(text)
 }
 
 /// An instant as Cal.com wants it: UTC, whole seconds.

@@ -4,6 +4,7 @@ mod accounts;
 mod bookings;
 mod builtin;
 mod cache;
+mod changes;
 mod deadlines;
 mod double;
 mod isolation;

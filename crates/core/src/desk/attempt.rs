@@ -325,7 +325,8 @@ impl Desk {
 
     /// Until when something about that appointment is tried that began at `since`.
     pub(super) fn last_chance(&self, since: Timestamp, appointment: &Appointment) -> Timestamp {
-        let latest = (appointment.start - SignedDuration::from_hours(2)).min(since + SignedDuration::from_hours(4));
+        let before = appointment.start.saturating_sub(SignedDuration::from_hours(2)).unwrap_or(appointment.start);
+        let latest = before.min(since + SignedDuration::from_hours(4));
         latest.max(since + SignedDuration::from_mins(10))
     }
 

@@ -15,6 +15,9 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// The next list begins so long before the last change of this one: what was stored is not listed at once.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 
+/// What the store cannot take is listed again for so long.
+const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// What came of asking.
 #[derive(Debug)]
 pub struct CaughtUp {
@@ -22,6 +25,8 @@ pub struct CaughtUp {
     pub listed: usize,
     /// What became of those that had not been heard before.
     pub applied: Vec<Applied>,
+    /// What of it the store could not take.
+    pub failed: Vec<StoreError>,
     /// From when on to ask the next time.
     pub next_since: Timestamp,
     /// Whether there is more to ask for at once.
@@ -43,21 +48,35 @@ impl Desk {
     /// Asks the tenant's calendar what changed since `since`, and hears it.
     pub async fn catch_up(&self, tenant: &Tenant, since: Timestamp) -> Result<CaughtUp, CatchUpError> {
         let changes = self.parts.calendar.changes(tenant, since, Deadline::within(WITHIN)).await?;
-        let next_since = match changes.until {
+        // By our own clock: a change from the future would keep those of now from being listed.
+        let next_since = match changes.until.map(|until| until.min(self.now())) {
             None => since,
             Some(until) if changes.more => until.max(since),
-            Some(until) => (until - OVERLAP).max(since),
+            Some(until) => until.checked_sub(OVERLAP).map_or(since, |from| from.max(since)),
         };
-        let mut caught = CaughtUp { listed: changes.news.len(), applied: Vec::new(), next_since, more: changes.more };
+        let (applied, failed) = (Vec::new(), Vec::new());
+        let mut caught = CaughtUp { listed: changes.news.len(), applied, failed, next_since, more: changes.more };
         for news in &changes.news {
-            match self.hear(tenant, news).await? {
-                Applied::Repeated => {}
+            let again = match self.hear(tenant, news).await {
+                Ok(Applied::Repeated) => false,
                 // It has to be listed again, after a while.
-                Applied::TooEarly => {
-                    caught.next_since = news.told_at.max(since).min(caught.next_since);
-                    caught.more = false;
+                Ok(Applied::TooEarly) => true,
+                Ok(applied) => {
+                    caught.applied.push(applied);
+                    false
                 }
-                applied => caught.applied.push(applied),
+                Err(error @ StoreError::Busy(_)) => return Err(error.into()),
+                Err(error) => {
+                    let is_lasting = matches!(error, StoreError::Corrupt { .. });
+                    caught.failed.push(error);
+                    // One that fails for good may not keep what comes after it from being listed.
+                    let is_old = news.told_at.checked_add(TRIED_FOR).is_ok_and(|until| until < self.now());
+                    !(is_old || is_lasting && changes.more)
+                }
+            };
+            if again {
+                caught.next_since = news.told_at.max(since).min(caught.next_since);
+                caught.more = false;
             }
         }
         Ok(caught)

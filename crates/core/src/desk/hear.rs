@@ -1,6 +1,8 @@
 //! What the calendar tells by itself: bookings that people made, moved and cancelled there.
 
-use jiff::Timestamp;
+use std::borrow::Cow;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::Desk;
 use crate::calendar_news::{Applied, CalendarNews, Placed};
@@ -9,13 +11,17 @@ use crate::ports::StoreError;
 use crate::slot::{Line, busy_stretches};
 use crate::tenant::{Service, Tenant};
 
+/// No booking is longer; an end further off is as good as absent.
+const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
+
 impl Desk {
     /// Applies a piece of news. Where it goes against what a caller was told, or puts two people in one
     /// place, somebody has to look at it, soon.
     pub async fn hear(&self, tenant: &Tenant, news: &CalendarNews) -> Result<Applied, StoreError> {
-        let placed = self.place(tenant, news);
+        let news = believed(news);
+        let placed = self.place(tenant, &news);
         let item = CallbackId::fresh(&*self.parts.dice, self.now());
-        self.parts.diary.apply_news(tenant.scope(), news, placed.as_ref(), &item, self.now()).await
+        self.parts.diary.apply_news(tenant.scope(), &news, placed.as_ref(), &item, self.now()).await
     }
 
     /// Where a booking of that event type belongs; `None` where nothing here is booked like that.
@@ -33,7 +39,18 @@ impl Desk {
             staff,
             resources: line.resources,
             busy: busy(service, start, news.end),
+            usual_end: start.checked_add(service.duration()).ok()?,
         })
+    }
+}
+
+/// The news without an end that no booking has: it would block a resource for as long as it says, a row a day.
+fn believed(news: &CalendarNews) -> Cow<'_, CalendarNews> {
+    match (news.start, news.end) {
+        (Some(start), Some(end)) if end.duration_since(start) > LONGEST => {
+            Cow::Owned(CalendarNews { end: None, is_endless: true, ..news.clone() })
+        }
+        _ => Cow::Borrowed(news),
     }
 }
 

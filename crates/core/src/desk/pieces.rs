@@ -78,7 +78,8 @@ impl Pieces<'_> {
             Standing::Cancelled | Standing::Rejected => PartState::Gone,
         };
         self.record(index, |part| {
-            part.end = booking.start + part.end.duration_since(part.start);
+            let length = part.end.duration_since(part.start);
+            part.end = booking.start.checked_add(length).unwrap_or(booking.start);
             part.start = booking.start;
             part.state = state;
             part.uid = Some(booking.uid.clone());

@@ -7,6 +7,7 @@ use super::attempt::{LEASE, Turn};
 use super::offers::join_all;
 use super::{Desk, Session, Visit};
 use crate::booking::{AppointmentState, CallbackCause, CallbackState, IntentState};
+use crate::caught::caught;
 use crate::deadline::Deadline;
 use crate::ids::{BookingId, IntentId, TenantId};
 use crate::outcome::{Change, Outcome, Promise, Shown};
@@ -25,6 +26,8 @@ pub struct Round {
     pub taken: usize,
     /// Those that were given up with the calendar holding some parts and not others.
     pub torn: Vec<Torn>,
+    /// Those that panicked: they keep their lease and come up again.
+    pub panicked: Vec<(TenantId, IntentId)>,
     /// Where the store failed one of them; the others are not kept from being told.
     pub trouble: Option<StoreError>,
 }
@@ -48,15 +51,14 @@ impl Desk {
         let now = self.now();
         let due = self.parts.diary.take_due(now, LEASE, PER_ROUND).await?;
         let taken = due.len();
-        let work = due.into_iter().map(|(tenant, intent)| async move {
-            // A tenant that was removed keeps its rows; nobody may use its calendar any more.
-            match self.parts.directory.tenant(&tenant) {
-                Some(tenant) => {
-                    self.carry_out(&tenant, &intent, now + LEASE, Turn::Later).await?;
-                    self.torn(&tenant, &intent).await
-                }
-                None => Ok(None),
-            }
+        let work = due.into_iter().map(|(slug, intent)| async move {
+            let done = caught(async {
+                // A tenant that was removed keeps its rows; nobody may use its calendar any more.
+                let Some(tenant) = self.parts.directory.tenant(&slug) else { return Ok(None) };
+                self.carry_out(&tenant, &intent, now + LEASE, Turn::Later).await?;
+                self.torn(&tenant, &intent).await
+            });
+            done.await.map_err(|_| (slug, intent.clone()))
         });
         // All at once: one calendar that hangs keeps nobody else's intents waiting. One that fails here
         // keeps its lease and comes up again.
@@ -64,8 +66,9 @@ impl Desk {
         let mut round = Round { taken, ..Round::default() };
         for result in results {
             match result {
-                Ok(torn) => round.torn.extend(torn),
-                Err(error) => round.trouble = Some(error),
+                Ok(Ok(torn)) => round.torn.extend(torn),
+                Ok(Err(error)) => round.trouble = Some(error),
+                Err(which) => round.panicked.push(which),
             }
         }
         Ok(round)

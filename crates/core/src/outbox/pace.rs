@@ -12,14 +12,20 @@ const LONGEST: i64 = 3_600_000;
 /// The pause after that many failed attempts, or `None` when there were enough: five seconds, doubling to an
 /// hour, a quarter more or less by chance so that what failed together does not come back together.
 pub fn pause(attempts: u32, dice: &dyn Dice) -> Option<SignedDuration> {
-    if attempts >= MOST_ATTEMPTS {
-        return None;
-    }
-    let base = FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(LONGEST);
+    let base = i64::try_from(usual_pause(attempts)?.as_millis()).unwrap_or(LONGEST);
     let mut bytes = [0_u8; 2];
     dice.fill(&mut bytes);
     let share = i64::from(u16::from_be_bytes(bytes));
     Some(SignedDuration::from_millis(base * 3 / 4 + base / 2 * share / i64::from(u16::MAX)))
+}
+
+/// The same without chance, for what does not come back together.
+pub fn usual_pause(attempts: u32) -> Option<SignedDuration> {
+    if attempts >= MOST_ATTEMPTS {
+        return None;
+    }
+    let base = FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(LONGEST);
+    Some(SignedDuration::from_millis(base))
 }
 
 #[cfg(test)]

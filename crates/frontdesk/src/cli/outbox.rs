@@ -83,6 +83,10 @@ async fn list(context: &mut Context, store: &Store, tenant: Option<&str>, state:
 }
 
 fn line(it: &OutboxRow) -> String {
+    if let Some(column) = it.unreadable {
+        let why = "a newer release wrote it, or it is damaged";
+        return format!("{} {} {} unreadable {column}: {why}", it.row.id, it.state.as_str(), it.row.tenant);
+    }
     let to = if it.row.target.is_empty() {
         it.row.channel.as_str().to_owned()
     } else {

@@ -306,8 +306,12 @@ pub(crate) fn revision(text: &str) -> String {
 }
 
 impl Server {
-    /// Whether nobody outside this machine is told to call here: it is somebody's own machine then.
+    /// Whether nobody outside this machine can call here, or is told to: it is somebody's own machine then. One that
+    /// has proxies is called through them, whatever address it listens on.
     pub fn is_local(&self) -> bool {
+        if !self.listen.ip().is_loopback() || !self.trusted_proxies.is_empty() {
+            return false;
+        }
         let rest = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
         let host = rest.split(['/', '?']).next().unwrap_or("");
         let host = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {

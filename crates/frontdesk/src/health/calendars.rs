@@ -2,7 +2,7 @@
 //! their answers tell of clocks and of time zones.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use frontdesk_core::account::{AccountAsk, AccountReport};
 use frontdesk_core::deadline::Deadline;
@@ -29,7 +29,7 @@ const FEW_PERCENT: u32 = 10;
 
 /// What a gateway saw of accounts a moment ago.
 #[derive(Default)]
-pub(crate) struct Lately(Mutex<Option<(Timestamp, Vec<Finding>)>>);
+pub(crate) struct Lately(tokio::sync::Mutex<Option<(Timestamp, Vec<Finding>)>>);
 
 /// The service, or the segment of one, that an event type is booked for, and its minutes.
 type Wanted = BTreeMap<i64, Vec<(String, i64)>>;
@@ -39,12 +39,13 @@ pub(super) async fn calendars(subject: &Subject, selection: &Selection) -> Vec<F
         return asked(subject, |check| selection.has(check)).await;
     };
     let now = subject.clock.now();
-    let kept = lately.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((_, found)) = kept.filter(|(at, _)| now.duration_since(*at).abs() < LATELY) {
-        return found;
+    // One asks, and the others wait for what it hears.
+    let mut kept = lately.0.lock().await;
+    if let Some((_, found)) = kept.as_ref().filter(|(at, _)| now.duration_since(*at).abs() < LATELY) {
+        return found.clone();
     }
     let found = asked(subject, |_| true).await;
-    *lately.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, found.clone()));
+    *kept = Some((now, found.clone()));
     found
 }
 

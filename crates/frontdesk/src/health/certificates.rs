@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::sync::Arc;
 
+use frontdesk_calendar::Reach;
 use frontdesk_core::tenant::CalendarKind;
 use frontdesk_http::Finding;
 use futures_util::future::join_all;
@@ -11,7 +13,10 @@ use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ANSWER_WITHIN, Check, Subject};
+use crate::wiring;
 
+/// What our own address is called.
+const PUBLIC: &str = "public_url";
 /// So many addresses are looked at.
 const MOST: usize = 8;
 
@@ -32,25 +37,45 @@ pub(super) async fn certificates(subject: &Subject) -> Vec<Finding> {
             addresses.entry(base_url.clone()).or_insert("calendar");
         }
     }
-    addresses.insert(subject.config.server.public_url.clone(), "public_url");
+    addresses.insert(subject.config.server.public_url.clone(), PUBLIC);
     addresses.retain(|address, _| address.starts_with("https://"));
     if addresses.is_empty() {
         return vec![Finding::ok(Check::Certificates.name(), "No address here has a certificate.")];
     }
-    let Ok(client) = client() else { return Vec::new() };
+    let reach = wiring::reach(&subject.config);
+    // Where a tenant's file points is looked at as carefully as it is asked; our own address is the operator's word.
+    let (Ok(guarded), Ok(open)) = (client(Some(&reach)), client(None)) else { return Vec::new() };
     let least = SignedDuration::try_from(subject.config.health.certificate).unwrap_or(SignedDuration::MAX);
     let met = addresses.iter().take(MOST).map(|(address, what)| {
-        let client = client.clone();
-        async move { finding(address, what, meet(&client, address).await, least, subject.clock.now()) }
+        let (guarded, open, reach) = (&guarded, &open, &reach);
+        async move {
+            let met = match *what {
+                PUBLIC => meet(open, address).await,
+                _ => meet_guarded(guarded, reach, address).await,
+            };
+            finding(address, what, met, least, subject.clock.now())
+        }
     });
     join_all(met).await
 }
 
-fn client() -> Result<reqwest::Client, reqwest::Error> {
+/// `reach` says to which addresses it may go; `None` is to all.
+fn client(reach: Option<&Reach>) -> Result<reqwest::Client, reqwest::Error> {
     // The client takes the process's provider; one that is installed already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let mut client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    if let Some(reach) = reach {
+        client = client.dns_resolver(Arc::new(reach.clone()));
+    }
     client.tls_info(true).timeout(ANSWER_WITHIN).build()
+}
+
+/// A name is looked up within reach; an address by number asks no resolver.
+async fn meet_guarded(client: &reqwest::Client, reach: &Reach, address: &str) -> Met {
+    match reqwest::Url::parse(address) {
+        Ok(url) if reach.allows(&url) => meet(client, address).await,
+        _ => Met::Nobody,
+    }
 }
 
 async fn meet(client: &reqwest::Client, address: &str) -> Met {
@@ -76,7 +101,7 @@ async fn meet(client: &reqwest::Client, address: &str) -> Met {
 fn finding(address: &str, what: &str, met: Met, least: SignedDuration, now: Timestamp) -> Finding {
     let name = Check::Certificates.name();
     let renew = match what {
-        "public_url" => {
+        PUBLIC => {
             "renew it where TLS ends in front of the gateway (certbot renew, or the proxy's own way) and see that it renews itself"
         }
         _ => "tell whoever runs this calendar: when it is over nothing can be booked there",
@@ -162,6 +187,25 @@ mod tests {
         let whole = certificate(version, &short);
         for cut in 0..whole.len() {
             assert_eq!(end(&whole[..cut]), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_address_out_of_reach_is_met_by_number_or_by_name() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let reach = Reach::new(|_| false);
+        let guarded = client(Some(&reach)).expect("a client");
+        for address in [format!("https://127.0.0.1:{port}"), format!("https://localhost:{port}")] {
+            tokio::select! {
+                met = meet_guarded(&guarded, &reach, &address) => assert!(matches!(met, Met::Nobody)),
+                _ = listener.accept() => panic!("{address} was met"),
+            }
+        }
+        let (open, address) = (client(None).expect("a client"), format!("https://127.0.0.1:{port}"));
+        tokio::select! {
+            _ = meet(&open, &address) => panic!("nobody was met"),
+            met = listener.accept() => drop(met.expect("met")),
         }
     }
 

@@ -90,6 +90,20 @@ async fn a_booking_made_elsewhere_blocks_its_time_at_once_and_is_its_customers()
 }
 
 #[tokio::test]
+async fn a_booking_that_never_ends_blocks_its_usual_time_and_somebody_has_to_look() {
+    let (house, calendar) = salon().await;
+    calendar.book_in_the_page(102, monday(14), "Anna Schmidt", Some(ANNA));
+    let mut news = calendar.take_webhooks().remove(0);
+    news["payload"]["endTime"] = json!("2190-01-01T00:00:00Z");
+    assert_eq!(tell(&house, &news).await, StatusCode::OK);
+    let found = house.call("salon", "c1", ANNA).say("find_appointments", json!({})).await;
+    assert_eq!(found["appointments"][0]["start"], "2026-03-16T14:00:00+01:00", "{found}");
+    assert_eq!(house.callbacks("salon").await.len(), 1);
+    let asked = house.call("salon", "c2", BERND).say("check_availability", wish(16)).await;
+    assert_eq!(asked["status"], "available", "the rest of the century is free: {asked}");
+}
+
+#[tokio::test]
 async fn what_people_move_and_cancel_in_the_calendar_is_so_here() {
     let (house, calendar) = salon().await;
     let booked = house.call("salon", "c1", ANNA).booked("Herrenhaarschnitt", "Montag", "14 Uhr", "Anna Schmidt").await;

@@ -184,6 +184,61 @@ async fn more_changes_than_pages_are_all_heard_of() {
 }
 
 #[tokio::test]
+async fn a_change_from_the_future_keeps_none_of_now_from_being_heard() {
+    let (house, calendar) = salon().await;
+    let uid = calendar.book_in_the_page(102, monday(14), "Anna Schmidt", Some(ANNA));
+    calendar.pretend(&uid, Status::Accepted, Some("2100-01-01T00:00:00Z".parse().expect("a timestamp")));
+    asked(&house).await;
+    house.wait(PAUSE);
+    calendar.book_in_the_page(102, monday(16), "Bernd Maier", Some(BERND));
+    asked(&house).await;
+    let found = house.call("salon", "c1", BERND).say("find_appointments", json!({})).await;
+    assert_eq!(found["appointments"][0]["start"], "2026-03-16T16:00:00+01:00", "{found}");
+    // And the one that came from there is not as it was then for ever.
+    house.wait(PAUSE);
+    calendar.set_status(&uid, Status::Cancelled);
+    asked(&house).await;
+    let found = house.call("salon", "c2", ANNA).say("find_appointments", json!({})).await;
+    assert_eq!(found["status"], "not_found", "{found}");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_for_a_while_makes_nobody_deaf() {
+    let (house, calendar) = salon().await;
+    let now = house.now();
+    house.wait(SignedDuration::from_hours(24 * 30));
+    assert_eq!(asked(&house).await, 1);
+    house.set_clock(&now.to_string());
+    calendar.book_in_the_page(102, monday(14), "Anna Schmidt", Some(ANNA));
+    assert_eq!(asked(&house).await, 1, "nobody waits for what is a month ahead");
+    let found = house.call("salon", "c1", ANNA).say("find_appointments", json!({})).await;
+    assert_eq!(found["appointments"].as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!(asked(&house).await, 0, "and then it is as ever");
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_kept_keeps_no_later_one_from_being_heard() {
+    let (house, calendar) = salon().await;
+    let uid = calendar.book_in_the_page(102, monday(14), "Anna Schmidt", Some(ANNA));
+    asked(&house).await;
+    house.wait(PAUSE);
+    house.alter(&format!("UPDATE appointments SET state = 'upside down' WHERE calendar_uid = '{uid}'"));
+    calendar.set_status(&uid, Status::Cancelled);
+    house.wait(SignedDuration::from_secs(60));
+    calendar.book_in_the_page(102, monday(16), "Bernd Maier", Some(BERND));
+    assert_eq!(asked(&house).await, 1);
+    let found = house.call("salon", "c1", BERND).say("find_appointments", json!({})).await;
+    assert_eq!(found["appointments"][0]["start"], "2026-03-16T16:00:00+01:00", "{found}");
+    house.alter("UPDATE appointments SET state = 'booked' WHERE state = 'upside down'");
+    for _ in 0..5 {
+        house.wait(PAUSE);
+        asked(&house).await;
+    }
+    let found = house.call("salon", "c2", ANNA).say("find_appointments", json!({})).await;
+    assert_eq!(found["status"], "not_found", "it was listed again: {found}");
+}
+
+#[tokio::test]
 async fn one_of_two_gateways_asks_and_not_before_it_is_time() {
     let (house, calendar) = salon().await;
     let other = house.beside(|_| {}).await;

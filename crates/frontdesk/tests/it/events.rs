@@ -142,6 +142,18 @@ async fn a_wish_in_a_call_whose_end_is_never_told_is_on_the_list_as_well() {
 }
 
 #[tokio::test]
+async fn a_call_is_not_closed_over_a_store_that_could_not_say_what_it_left_open() {
+    let house = House::open().await;
+    house.call("salon", "c1", ANNA).slot("Beratung", "Montag", "10 Uhr").await;
+    house.wait(jiff::SignedDuration::from_hours(3));
+    house.alter("ALTER TABLE callbacks RENAME TO callbacks_away");
+    assert_eq!(house.inner.close_abandoned().await.expect("answered"), 0);
+    house.alter("ALTER TABLE callbacks_away RENAME TO callbacks");
+    assert_eq!(house.inner.close_abandoned().await.expect("closed"), 1);
+    assert_eq!(house.callbacks("salon").await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_second_wish_that_came_to_nothing_is_on_the_list_although_the_first_was_met() {
     let house = House::open().await;
     let call = house.call("salon", "c1", ANNA);

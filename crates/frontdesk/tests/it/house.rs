@@ -153,10 +153,25 @@ impl House {
 
     /// Another gateway on the same store and the same clock.
     pub(crate) async fn beside(&self, configure: impl FnOnce(&mut DeploymentConfig)) -> wiring::House {
-        let world = World { clock: self.clock.clone(), dice: Arc::new(CountingDice::from(1 << 41)) };
+        self.beside_in(&World { clock: self.clock.clone(), dice: Arc::new(CountingDice::from(1 << 41)) }, configure).await
+    }
+
+    /// The same in a world of the test's own.
+    pub(crate) async fn beside_in(&self, world: &World, configure: impl FnOnce(&mut DeploymentConfig)) -> wiring::House {
         let mut config = config_on(&self.ground);
         configure(&mut config);
-        wiring::build(&config, &world).await.expect("a house")
+        wiring::build(&config, world).await.expect("a house")
+    }
+
+    /// Somebody changes the database by hand.
+    pub(crate) fn alter(&self, sql: &str) {
+        match &self.ground.database {
+            Some((server, url)) => drop(server.run(url, sql)),
+            None => {
+                let file = self.ground.folder.path().join("frontdesk.db");
+                rusqlite::Connection::open(file).expect("opens").execute_batch(sql).expect("changed");
+            }
+        }
     }
 
     /// Works on the outbox until nothing is due.

@@ -102,6 +102,45 @@ async fn operator(house: &House, method: &str, path: &str) -> (StatusCode, Value
 }
 
 #[tokio::test]
+async fn an_effect_that_cannot_be_looked_up_holds_back_its_own_appointments_news_alone() {
+    let world = World::open().await;
+    let house = world.salon().await;
+    let first = booked(&house, "c1", "10 Uhr").await;
+    let id = first["booking_id"].as_str().expect("an id");
+    moved(&house, "11 Uhr").await;
+    let second = house.call("salon", "c2", BERND);
+    let slot = second.slot("Beratung", "Montag", "14 Uhr").await;
+    second.say("book_appointment", json!({"slot_id": slot, "name": "Bernd Maier"})).await;
+    house.alter(&format!("UPDATE appointments SET state = 'upside down' WHERE id = '{id}'"));
+    house.deliver().await;
+    assert_eq!(world.events(), ["appointment.booked"], "the other one's");
+    let waiting = rows(&house, RowState::Waiting).await;
+    let told: Vec<_> = waiting.iter().map(|it| (it.row.ordering.as_str(), it.last_error.is_some())).collect();
+    assert_eq!(told, [(id, false), (id, true)], "the move waits behind the booking, which says why it waits");
+    assert!(waiting[1].not_before > house.now(), "and is not looked up every second");
+    house.alter(&format!("UPDATE appointments SET state = 'booked' WHERE id = '{id}'"));
+    house.wait(SignedDuration::from_mins(11));
+    house.deliver().await;
+    assert_eq!(world.events(), ["appointment.booked", "appointment.booked", "appointment.rescheduled"], "in their order");
+}
+
+#[tokio::test]
+async fn an_effect_that_cannot_be_read_stops_no_delivery_and_is_shown() {
+    let world = World::open().await;
+    let house = world.salon().await;
+    booked(&house, "c1", "10 Uhr").await;
+    house.alter("UPDATE outbox SET kind = 'appointment.waved'");
+    let second = house.call("salon", "c2", BERND);
+    let slot = second.slot("Beratung", "Montag", "14 Uhr").await;
+    second.say("book_appointment", json!({"slot_id": slot, "name": "Bernd Maier"})).await;
+    house.deliver().await;
+    assert_eq!(world.events(), ["appointment.booked"], "the other one's");
+    let (status, list) = operator(&house, "GET", "/api/admin/outbox?state=waiting").await;
+    let row = (&list["items"][0]["tenant"], &list["items"][0]["event"], &list["items"][0]["last_error"]);
+    assert_eq!((status, row), (StatusCode::OK, (&json!("salon"), &json!("unreadable"), &json!("unreadable: kind"))), "{list}");
+}
+
+#[tokio::test]
 async fn a_booking_a_move_and_a_cancellation_are_one_letter_each() {
     let world = World::open().await;
     let house = world.salon().await;

@@ -18,7 +18,7 @@ use frontdesk_core::deadline::Deadline;
 use frontdesk_core::desk::{Budgets, Desk, Parts};
 use frontdesk_core::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
 use frontdesk_core::limits::{Gate, Limits};
-use frontdesk_core::outbox::{Expansion, OutboxFilter, OutboxRow, OutboxStanding, Revival, Room, Taken};
+use frontdesk_core::outbox::{Expansion, OutboxFilter, OutboxRow, OutboxStanding, Revival, Room, Taken, Unreadable};
 use frontdesk_core::ports::{
     AppointmentFilter, Beginning, Begun, Busy, Calendar, CalendarBooking, CalendarError, CallRow, CallbackFilter, Callbacks,
     Calls, Claimed, Claims, Diary, Directory, Exchange, Free, Heard, NewBooking, Outbox, Settlement, SlotAsk, Step, StoreError,
@@ -278,8 +278,11 @@ impl Outbox for Stub {
     async fn take_due(&self, _now: Timestamp, _lease: SignedDuration, _room: &Room) -> Result<Vec<Taken>, StoreError> {
         Ok(Vec::new())
     }
-    async fn effects_due(&self, _now: Timestamp, _most: u32) -> Result<Vec<Taken>, StoreError> {
-        Ok(Vec::new())
+    async fn set_aside(&self, _rows: &[Unreadable], _now: Timestamp) -> Result<(), StoreError> {
+        broken()
+    }
+    async fn effects_due(&self, _now: Timestamp, _most: u32) -> Result<(Vec<Taken>, Vec<Unreadable>), StoreError> {
+        Ok((Vec::new(), Vec::new()))
     }
     async fn expand(&self, _effects: &[(Taken, Expansion)], _now: Timestamp) -> Result<(), StoreError> {
         Ok(())

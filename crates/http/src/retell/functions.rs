@@ -32,7 +32,8 @@ const CALL_HEADER: &str = "x-retell-call-id";
 const MOST_KEPT: usize = 32;
 const MOST_CHARS: usize = 250;
 /// Arguments that callers fill with their own words.
-const OWN_WORDS: [&str; 8] = ["notes", "note", "notizen", "bemerkung", "reason", "grund", "message", "nachricht"];
+const OWN_WORDS: [&str; 11] =
+    ["notes", "note", "notizen", "bemerkung", "reason", "grund", "message", "nachricht", "wortlaut", "words", "zeitangabe"];
 
 /// `POST /api/t/{tenant}/retell/functions`: the body names the function.
 pub(crate) async fn by_body(
@@ -153,7 +154,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// What the timeline keeps of arguments: redacted, and of what callers say in their own words how long it was.
 fn given(edge: &Edge, arguments: &Map<String, Value>) -> String {
     let kept = arguments.iter().take(MOST_KEPT).map(|(name, value)| {
-        let is_free = OWN_WORDS.contains(&name.as_str());
+        let is_free = OWN_WORDS.contains(&name.trim().to_lowercase().as_str());
         let value = match value {
             Value::String(text) if is_free || text.chars().count() > MOST_CHARS => {
                 json!(format!("({} characters)", text.chars().count()))

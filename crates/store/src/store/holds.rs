@@ -19,6 +19,14 @@ const MEMORY_OF_HOLDS: SignedDuration = SignedDuration::from_hours(2);
 /// than this before it, and looking for one reads a day's rows, not all that a resource ever served.
 pub(super) const LONGEST_MS: i64 = 86_400_000;
 
+/// So many rows one claimant is given at most: two months.
+const MOST_PIECES: usize = 62;
+
+/// Nobody blocks a resource for that long: whoever asks has misread something.
+#[derive(Debug, thiserror::Error)]
+#[error("a stretch of more than {MOST_PIECES} days cannot be blocked")]
+struct TooLong;
+
 /// Who asks for a stretch, and what it may overlap.
 pub(super) struct Claimant<'a> {
     pub(super) kind: &'static str,
@@ -134,6 +142,10 @@ pub(super) fn occupy(
     claimant: &Claimant<'_>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    let pieces = || stretches.iter().flat_map(|(from, to)| day_by_day(ms(*from), ms(*to)));
+    if pieces().nth(MOST_PIECES).is_some() {
+        return Err(StoreError::Broken(Box::new(TooLong)));
+    }
     for (from, to) in stretches {
         let (from, to) = (ms(*from), ms(*to));
         let blocked = tx.exists(
@@ -160,7 +172,7 @@ pub(super) fn occupy(
             return Ok(false);
         }
     }
-    for (from, to) in stretches.iter().flat_map(|(from, to)| day_by_day(ms(*from), ms(*to))) {
+    for (from, to) in pieces() {
         tx.run(
             "INSERT INTO occupancy (tenant, resource, from_ms, to_ms, kind, owner, call_id, until_ms, replaces, intent, made_ms)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

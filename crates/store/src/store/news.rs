@@ -1,7 +1,9 @@
 //! What a calendar tells, applied in one transaction: once, and never over something newer.
 
+mod marks;
+
 use frontdesk_core::booking::{Appointment, AppointmentState, Attendee, Callback, Intent, IntentKind, IntentState};
-use frontdesk_core::calendar_news::{Applied, CalendarNews, NewsKind, Placed};
+use frontdesk_core::calendar_news::{Applied, CLOCKS_DIFFER, CalendarNews, NewsKind, Placed};
 use frontdesk_core::ids::{BookingId, CallbackId, TenantId};
 use frontdesk_core::outbox::{Event, Origin};
 use frontdesk_core::ports::{Settlement, StoreError};
@@ -15,6 +17,7 @@ use super::holds::{Claimant, LONGEST_MS, delete_occupancy, occupy};
 use super::{Store, callbacks, diary_rows, settle};
 use crate::engine::{Tx, args};
 use crate::rows::{Reading, ms};
+use marks::{is_newest, is_our_own_coming, is_trace};
 
 impl Store {
     /// What happened to an appointment, in order: one word each.
@@ -32,8 +35,6 @@ impl Store {
     }
 }
 
-/// How far the calendar's clock may be off ours: within that nobody knows which of two changes was first.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 /// A booking that surfaces after a refusal is looked for this much longer.
 const WATCH: SignedDuration = SignedDuration::from_mins(10);
 
@@ -45,7 +46,10 @@ pub(super) fn apply(
     item: &CallbackId,
     now: Timestamp,
 ) -> Result<Applied, StoreError> {
-    let applied = take_up(tx, tenant, news, placed, now)?;
+    let applied = match take_up(tx, tenant, news, placed, now)? {
+        Applied::Made(id) | Applied::Changed(id) if news.is_endless => Applied::Contradicts(id),
+        applied => applied,
+    };
     // In the same transaction: the news comes once, and so would the chance to say that somebody has to look.
     if let Applied::Overlaps(id) | Applied::Contradicts(id) = &applied {
         let row = tx.first("SELECT * FROM appointments WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
@@ -83,7 +87,8 @@ fn take_up(
         return Ok(Applied::Nothing);
     }
     if known.is_none() && is_our_own_coming(tx, tenant, news)? {
-        return Ok(Applied::Nothing);
+        // A webhook comes once, and the answer says the same; a list can be heard again.
+        return Ok(if news.listed_at.is_some() { tx.undone(Applied::TooEarly) } else { Applied::Nothing });
     }
     if !is_newest(tx, tenant, news)? {
         return Ok(Applied::Stale);
@@ -206,67 +211,6 @@ fn of_a_part(
     }
 }
 
-/// News without our mark that overtakes the answer to our own request: the answer itself will say so.
-fn is_our_own_coming(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<bool, StoreError> {
-    let (Some(event_type), Some(start), Some(attendee)) = (news.event_type, news.start, &news.attendee) else {
-        return Ok(false);
-    };
-    let pending = tx.all(
-        "SELECT * FROM appointments
-         WHERE tenant = ? AND event_type = ? AND start_ms = ? AND state = 'pending' AND calendar_uid IS NULL",
-        args![tenant.as_str(), event_type, ms(start)],
-    )?;
-    for row in &pending {
-        let ours = diary_rows::appointment(row)?;
-        // Who gave no address got one that is made of the appointment's id.
-        let derived = attendee.email.as_ref().is_some_and(|email| email.expose().starts_with(ours.id.as_str()));
-        let same_address = attendee.email.is_some() && attendee.email == ours.attendee.email;
-        let same_number = attendee.phone.is_some() && attendee.phone == ours.attendee.phone;
-        if derived || same_address || same_number || attendee.name == ours.attendee.name {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Whether nothing newer has been told of this booking; if so, this is the newest now.
-fn is_newest(tx: &mut Tx<'_>, tenant: &TenantId, news: &CalendarNews) -> Result<bool, StoreError> {
-    let booking = news.ical_uid.as_ref().unwrap_or(&news.uid);
-    let mark = tx.first(
-        "SELECT sequence, told_ms, kind FROM calendar_marks WHERE tenant = ? AND booking = ?",
-        args![tenant.as_str(), booking],
-    )?;
-    if let Some(row) = mark {
-        let reading = Reading { table: "calendar_marks", row: &row };
-        let (sequence, told) = (reading.number_or_none("sequence")?, reading.number("told_ms")?);
-        let rank_before = rank(&reading.text("kind")?);
-        let newer = match (news.sequence, sequence) {
-            (Some(this), Some(before)) if this != before => this > before,
-            _ => (ms(news.told_at), rank(news.kind.as_str())) > (told, rank_before),
-        };
-        if !newer {
-            return Ok(false);
-        }
-    }
-    tx.run(
-        "INSERT INTO calendar_marks (tenant, booking, sequence, told_ms, kind) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (tenant, booking) DO UPDATE
-            SET sequence = excluded.sequence, told_ms = excluded.told_ms, kind = excluded.kind",
-        args![tenant.as_str(), booking, news.sequence, ms(news.told_at), news.kind.as_str()],
-    )?;
-    Ok(true)
-}
-
-/// In which order things happen that were told at one moment.
-fn rank(kind: &str) -> u8 {
-    match kind {
-        "requested" => 0,
-        "created" => 1,
-        "rescheduled" => 2,
-        _ => 3,
-    }
-}
-
 /// The calendar says that it stands, at the time that the news names.
 fn stands(
     tx: &mut Tx<'_>,
@@ -338,7 +282,9 @@ fn is_from_before(news: &CalendarNews, appointment: &Appointment, intent: &Inten
         IntentKind::Move { .. } => !is_of_the_current,
         IntentKind::Cancel { .. } => true,
     };
-    is_overtaken && intent.state == IntentState::Done && news.told_at + CLOCKS_DIFFER < intent.created_at
+    is_overtaken
+        && intent.state == IntentState::Done
+        && news.told_at.checked_add(CLOCKS_DIFFER).is_ok_and(|told| told < intent.created_at)
 }
 
 /// The calendar says that it does not stand.
@@ -350,6 +296,9 @@ fn is_gone(
     now: Timestamp,
 ) -> Result<Applied, StoreError> {
     let id = &appointment.id;
+    if is_trace(tx, tenant, news, appointment)? {
+        return Ok(Applied::Stale);
+    }
     let newest = newest_intent(tx, tenant, id)?;
     // Somebody has been told that it would be seen to.
     let mut contradicts = appointment.state == AppointmentState::NeedsPerson
@@ -397,7 +346,8 @@ fn follow(
     now: Timestamp,
 ) -> Result<Applied, StoreError> {
     let id = &appointment.id;
-    let end = news.end.unwrap_or(start + appointment.end.duration_since(appointment.start));
+    let length = appointment.end.duration_since(appointment.start);
+    let end = news.end.or_else(|| start.checked_add(length).ok()).unwrap_or(start);
     let busy = placed.map_or_else(|| vec![(start, end)], |placed| placed.busy.clone());
     let resources = placed.map_or_else(|| vec![appointment.resource.clone()], |placed| placed.resources.clone());
     let staff = placed.and_then(|placed| placed.staff.as_deref());
@@ -430,7 +380,9 @@ fn made_elsewhere(
         NewsKind::Cancelled => false,
         NewsKind::Requested | NewsKind::Rejected | NewsKind::NoShow | NewsKind::Ended => return Ok(Applied::Nothing),
     };
-    let (Some(start), Some(end)) = (news.start, news.end) else { return Ok(Applied::Nothing) };
+    // Until somebody has looked it is as long as its service.
+    let end = news.end.or(news.is_endless.then_some(placed.usual_end));
+    let (Some(start), Some(end)) = (news.start, end) else { return Ok(Applied::Nothing) };
     let id = &placed.booking;
     let resource = if stands { block(tx, tenant, id, &placed.resources, &placed.busy, now)? } else { None };
     let fits = resource.is_some();

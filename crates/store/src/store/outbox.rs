@@ -5,7 +5,7 @@ use frontdesk_core::booking::IntentState;
 use frontdesk_core::ids::{BookingId, TenantId};
 use frontdesk_core::outbox::{
     Channel, Event, Expansion, Facts, Outbox, OutboxFilter, OutboxRow, OutboxStanding, Receiver, Revival, Room, RowState, Taken,
-    delivery_key,
+    Unreadable, delivery_key, usual_pause,
 };
 use frontdesk_core::ports::StoreError;
 use jiff::{SignedDuration, Timestamp};
@@ -28,7 +28,8 @@ impl Outbox for Store {
             return Ok(Vec::new());
         }
         let room = room.clone();
-        self.engine
+        let (taken, unreadable) = self
+            .engine
             .write(Durability::Process, move |tx| {
                 // The oldest of every tenant and channel, so that no backlog hides the others.
                 let rows = tx.all(
@@ -42,39 +43,54 @@ impl Outbox for Store {
                                              AND earlier.channel = it.channel AND earlier.target = it.target
                                              AND earlier.state = 'waiting' AND earlier.id < it.id)
                      ) AS due
-                     WHERE place <= ?2 ORDER BY not_before, id LIMIT ?3",
+                     WHERE place <= ?2 ORDER BY place, not_before, id LIMIT ?3",
                     args![ms(now), i64::try_from(room.each).unwrap_or(i64::MAX), CANDIDATES],
                 )?;
                 let mut running = room.running.clone();
-                let mut taken = Vec::new();
+                let (mut taken, mut unreadable) = (Vec::new(), Vec::new());
+                // Who has the fewest places comes first: one that is freed is nobody's by habit.
+                let (mut ahead, mut candidates) = (room.running.clone(), Vec::new());
                 for row in &rows {
+                    let id = Reading { table: "outbox", row }.number("id")?;
+                    match readable(receiver(row))? {
+                        Ok(receiver) => {
+                            let ahead = ahead.entry(receiver.clone()).or_default();
+                            candidates.push((*ahead, id, receiver));
+                            *ahead += 1;
+                        }
+                        Err(column) => unreadable.extend(set_aside(tx, Unreadable { id, column }, false, now)?),
+                    }
+                }
+                candidates.sort_by_key(|(ahead, _, _)| *ahead);
+                for (_, id, receiver) in candidates {
                     if taken.len() >= room.most {
                         break;
                     }
-                    let reading = Reading { table: "outbox", row };
-                    // Of what a later release delivers, this one knows nothing; it keeps nothing else waiting.
-                    if Event::from_stored(&reading.text("kind")?).is_none() {
-                        continue;
-                    }
-                    let receiver =
-                        (TenantId::new(reading.text("tenant")?), reading.parsed("channel", Channel::from_stored)?);
                     let places = running.entry(receiver).or_default();
                     if *places >= room.each {
                         continue;
                     }
-                    *places += 1;
                     let leased = tx.first(
                         "UPDATE outbox SET attempts = attempts + 1, not_before = ? WHERE id = ? AND state = 'waiting' RETURNING *",
-                        args![ms(now + lease), reading.number("id")?],
+                        args![ms(now + lease), id],
                     )?;
-                    taken.extend(leased.as_ref().map(read).transpose()?.map(|it| it.row));
+                    let Some(leased) = leased else { continue };
+                    match readable(read(&leased))? {
+                        Ok(row) => {
+                            *places += 1;
+                            taken.push(row.row);
+                        }
+                        Err(column) => unreadable.extend(set_aside(tx, Unreadable { id, column }, true, now)?),
+                    }
                 }
-                Ok(taken)
+                Ok((taken, unreadable))
             })
-            .await
+            .await?;
+        tell(&unreadable);
+        Ok(taken)
     }
 
-    async fn effects_due(&self, now: Timestamp, most: u32) -> Result<Vec<Taken>, StoreError> {
+    async fn effects_due(&self, now: Timestamp, most: u32) -> Result<(Vec<Taken>, Vec<Unreadable>), StoreError> {
         self.engine
             .read(move |tx| {
                 // One that still waits for its grace holds back what came after it.
@@ -88,9 +104,30 @@ impl Outbox for Store {
                      ORDER BY id LIMIT ?2",
                     args![ms(now), i64::from(most)],
                 )?;
-                rows.iter().map(|row| Ok(read(row)?.row)).collect()
+                let (mut due, mut unreadable) = (Vec::new(), Vec::new());
+                for row in &rows {
+                    let id = Reading { table: "outbox", row }.number("id")?;
+                    match readable(read(row))? {
+                        Ok(row) => due.push(row.row),
+                        Err(column) => unreadable.push(Unreadable { id, column }),
+                    }
+                }
+                Ok((due, unreadable))
             })
             .await
+    }
+
+    async fn set_aside(&self, rows: &[Unreadable], now: Timestamp) -> Result<(), StoreError> {
+        let rows = rows.to_vec();
+        let done = self.engine.write(Durability::Process, move |tx| {
+            let mut done = Vec::new();
+            for row in &rows {
+                done.extend(set_aside(tx, *row, false, now)?);
+            }
+            Ok(done)
+        });
+        tell(&done.await?);
+        Ok(())
     }
 
     async fn expand(&self, effects: &[(Taken, Expansion)], now: Timestamp) -> Result<(), StoreError> {
@@ -164,7 +201,7 @@ impl Outbox for Store {
                         i64::from(if filter.limit == 0 { LISTED } else { filter.limit })
                     ],
                 )?;
-                rows.iter().map(read).collect()
+                rows.iter().map(shown).collect()
             })
             .await
     }
@@ -214,7 +251,7 @@ impl Outbox for Store {
             .read(move |tx| {
                 let row = tx.first(
                     "SELECT COUNT(*) AS waiting, (SELECT COUNT(*) FROM outbox WHERE state = 'dead') AS dead,
-                            MIN(CASE WHEN attempts > 0 OR not_before <= ? THEN created_at END) AS oldest
+                            MIN(CASE WHEN attempts > 0 OR last_error IS NOT NULL OR not_before <= ? THEN created_at END) AS oldest
                      FROM outbox WHERE state = 'waiting'",
                     args![ms(now)],
                 )?;
@@ -403,5 +440,87 @@ fn read(row: &Row) -> Result<OutboxRow, StoreError> {
         not_before: reading.instant("not_before")?,
         last_error: reading.text_or_none("last_error")?,
         done_at: reading.instant_or_none("done_at")?,
+        unreadable: None,
+    })
+}
+
+/// Whose row it is and which way it goes.
+fn receiver(row: &Row) -> Result<(TenantId, Channel), StoreError> {
+    let reading = Reading { table: "outbox", row };
+    Ok((TenantId::new(reading.text("tenant")?), reading.parsed("channel", Channel::from_stored)?))
+}
+
+/// What was read, or the column that could not be.
+fn readable<T>(read: Result<T, StoreError>) -> Result<Result<T, &'static str>, StoreError> {
+    match read {
+        Ok(row) => Ok(Ok(row)),
+        Err(StoreError::Corrupt { column, .. }) => Ok(Err(column)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts a row off, unless somebody else was first; `is_counted` where this attempt is in the row already. Whether it
+/// is given up.
+///
+/// WHY NOT give it up at once: while gateways are brought forward one by one, a newer one may have written it.
+fn set_aside(
+    tx: &mut Tx<'_>,
+    which: Unreadable,
+    is_counted: bool,
+    now: Timestamp,
+) -> Result<Option<(Unreadable, bool)>, StoreError> {
+    let sql = "SELECT attempts FROM outbox WHERE id = ?1 AND state = 'waiting' AND (not_before <= ?2 OR ?3 = 1)";
+    let Some(row) = tx.first(sql, args![which.id, ms(now), i64::from(is_counted)])? else { return Ok(None) };
+    let attempts = Reading { table: "outbox", row: &row }.number("attempts").ok().and_then(|it| u32::try_from(it).ok());
+    let attempts = attempts.map(|before| before.saturating_add(u32::from(!is_counted)));
+    let pause = attempts.and_then(usual_pause);
+    let why = format!("unreadable: {}", which.column);
+    match (attempts, pause) {
+        (Some(attempts), Some(pause)) => tx.run(
+            "UPDATE outbox SET attempts = ?, not_before = ?, last_error = ? WHERE id = ?",
+            args![i64::from(attempts), ms(now + pause), &why, which.id],
+        )?,
+        _ => {
+            tx.run("UPDATE outbox SET state = 'dead', done_at = ?, last_error = ? WHERE id = ?", args![ms(now), &why, which.id])?
+        }
+    };
+    Ok(Some((which, pause.is_none())))
+}
+
+fn tell(set_aside: &[(Unreadable, bool)]) {
+    for (Unreadable { id, column }, is_dead) in set_aside {
+        let then = if *is_dead { "it is given up" } else { "it is tried again later" };
+        tracing::error!(channel = "outbox", critical = true, row = id, column, "a row of the outbox cannot be read; {then}");
+    }
+}
+
+/// A row for operators, whatever of it can be read.
+fn shown(row: &Row) -> Result<OutboxRow, StoreError> {
+    let column = match readable(read(row))? {
+        Ok(row) => return Ok(row),
+        Err(column) => column,
+    };
+    let reading = Reading { table: "outbox", row };
+    let text = |column| reading.text(column).unwrap_or_default();
+    let instant = |column| reading.instant(column).unwrap_or(Timestamp::UNIX_EPOCH);
+    Ok(OutboxRow {
+        row: Taken {
+            id: reading.number("id")?,
+            tenant: TenantId::new(text("tenant")),
+            event: Event::CallbackQueued,
+            channel: Channel::Event,
+            target: text("target"),
+            ordering: text("ordering"),
+            key: text("delivery_key"),
+            facts: Facts::default(),
+            attempts: 0,
+            created_at: instant("created_at"),
+            lease_until: instant("not_before"),
+        },
+        state: reading.parsed("state", RowState::parse).unwrap_or(RowState::Dead),
+        not_before: instant("not_before"),
+        last_error: reading.text_or_none("last_error").unwrap_or_default(),
+        done_at: reading.instant_or_none("done_at").unwrap_or_default(),
+        unreadable: Some(column),
     })
 }

@@ -18,16 +18,18 @@ impl Polls for Store {
         first: Timestamp,
         now: Timestamp,
         lease: SignedDuration,
+        furthest: SignedDuration,
     ) -> Result<Option<PollTurn>, StoreError> {
         let tenant = scope.tenant().clone();
-        let lease_until = now + lease;
+        let (lease_until, too_far) = (now + lease, now + furthest);
         self.engine
             .write(Durability::Process, move |tx| {
                 let row = tx.first(
                     "INSERT INTO calendar_polls (tenant, since_ms, lease_until, begun_ms) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT (tenant) DO UPDATE SET lease_until = excluded.lease_until WHERE calendar_polls.lease_until <= ?4
+                     ON CONFLICT (tenant) DO UPDATE SET lease_until = excluded.lease_until
+                        WHERE calendar_polls.lease_until <= ?4 OR calendar_polls.lease_until > ?5
                      RETURNING since_ms, lease_until",
-                    args![tenant.as_str(), ms(first), ms(lease_until), ms(now)],
+                    args![tenant.as_str(), ms(first), ms(lease_until), ms(now), ms(too_far)],
                 )?;
                 let Some(row) = row else { return Ok(None) };
                 let reading = Reading { table: "calendar_polls", row: &row };

@@ -105,6 +105,8 @@ impl Store {
                 touched += tx.run("DELETE FROM call_steps WHERE at < ?", args![calls])?;
                 touched += tx.run("DELETE FROM call_events WHERE at < ?", args![calls])?;
                 touched += tx.run("DELETE FROM calendar_events WHERE at < ?", args![calls])?;
+                // As long as anything of the booking is kept, older news of it has to be known as such.
+                touched += tx.run("DELETE FROM calendar_marks WHERE told_ms < ?", args![appointments.min(calls)])?;
                 touched += tx.run(
                     "UPDATE appointments SET name = '', email = NULL, phone = NULL, owner = NULL, notes = NULL
                      WHERE end_ms < ? AND (name <> '' OR owner IS NOT NULL OR email IS NOT NULL OR phone IS NOT NULL

@@ -96,6 +96,7 @@ async fn news_of_a_watched_refusal_takes_nobodys_lease_and_the_watch_goes_on(bas
         event_type: None,
         start: Some(at(600)),
         end: Some(at(660)),
+        is_endless: false,
         host: None,
         intent: Some(id.clone()),
         attendee: None,
@@ -146,7 +147,7 @@ async fn a_late_worker_ends_no_delivery_that_another_has(base: Base) {
         Outbox::take_due(store, at(minute), LEASE, &room).await.expect("taken")
     };
     let state = async || store.outbox(&OutboxFilter::default()).await.expect("read");
-    let effects = store.effects_due(at(0), 10).await.expect("read");
+    let effects = store.effects_due(at(0), 10).await.expect("read").0;
     let expanded: Vec<_> = effects.into_iter().map(|it| (it, Expansion::To(vec![Receiver::Webhook]))).collect();
     store.expand(&expanded, at(0)).await.expect("expanded");
     let late = take(0).await.remove(0);

@@ -5,6 +5,7 @@ mod claims;
 mod house;
 mod leases;
 mod look;
+mod news;
 mod outbox;
 mod overlap;
 mod parts;

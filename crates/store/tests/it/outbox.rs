@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use frontdesk_core::booking::IntentKind;
 use frontdesk_core::outbox::{
-    Channel, Event, Expansion, Outbox, OutboxFilter, OutboxStanding, Receiver, Revival, Room, RowState, Taken,
+    Channel, Event, Expansion, Outbox, OutboxFilter, OutboxStanding, Receiver, Revival, Room, RowState, Taken, Unreadable,
 };
 use frontdesk_core::ports::{Diary as _, Settlement};
 use frontdesk_core::slot::Resource;
@@ -21,7 +21,7 @@ fn room() -> Room {
 
 /// Effects that are due.
 async fn effects(store: &Store, minute: i64) -> Vec<Taken> {
-    store.effects_due(at(minute), 100).await.expect("read")
+    store.effects_due(at(minute), 100).await.expect("read").0
 }
 
 /// Ends effects with a delivery to each of `receivers`.
@@ -93,6 +93,23 @@ async fn a_backlog_of_one_tenant_hides_no_other(base: Base) {
     assert_eq!((of("busy"), of("other")), (4, 1));
     let full = Room { running: HashMap::from([((tenant("busy").slug, Channel::Webhook), 4)]), ..room() };
     assert!(Outbox::take_due(&stored.store, at(0), LEASE, &full).await.expect("taken").is_empty());
+}
+
+async fn a_place_that_is_freed_goes_to_who_has_none(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "slow", 12).await;
+    expand(&stored.store, effects(&stored.store, 0).await, &[Receiver::Webhook]).await;
+    book(&stored, "other", 2).await;
+    expand(&stored.store, effects(&stored.store, 0).await, &[Receiver::Webhook]).await;
+    stored.alter("UPDATE outbox SET not_before = not_before + 1000 WHERE tenant = 'other' AND channel = 'webhook'");
+    let slow = HashMap::from([((tenant("slow").slug, Channel::Webhook), 3)]);
+    let two_places = Room { most: 2, each: 4, running: slow };
+    let taken = Outbox::take_due(&stored.store, at(1), LEASE, &two_places).await.expect("taken");
+    assert_eq!(
+        taken.iter().map(|it| it.tenant.as_str()).collect::<Vec<_>>(),
+        ["other", "other"],
+        "though the slow one's are older"
+    );
 }
 
 async fn an_effect_that_was_overtaken_is_not_expanded(base: Base) {
@@ -190,10 +207,67 @@ async fn a_booking_is_told_when_the_calendar_has_confirmed_it(base: Base) {
     assert_eq!((rows.len(), rows[0].row.facts.old_start), (2, Some(at(600))));
 }
 
+async fn a_row_that_cannot_be_read_is_set_aside_and_holds_up_nobody(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "salon", 4).await;
+    let due = effects(&stored.store, 0).await;
+    stored.alter(&format!("UPDATE outbox SET kind = 'appointment.waved' WHERE id = {}", due[0].id));
+    let (readable, unreadable) = stored.store.effects_due(at(0), 100).await.expect("read");
+    assert_eq!((readable.len(), unreadable.clone()), (3, vec![Unreadable { id: due[0].id, column: "kind" }]));
+    stored.store.set_aside(&unreadable, at(0)).await.expect("set aside");
+    stored.store.set_aside(&unreadable, at(0)).await.expect("by another gateway as well, too late");
+    assert_eq!(stored.store.effects_due(at(0), 100).await.expect("read").1, [], "for a while");
+    expand(&stored.store, readable, &[Receiver::Webhook]).await;
+    let waiting = OutboxFilter { state: Some(RowState::Waiting), ..OutboxFilter::default() };
+    let rows = stored.store.outbox(&waiting).await.expect("read");
+    let deliveries: Vec<i64> = rows.iter().filter(|it| it.unreadable.is_none()).map(|it| it.row.id).collect();
+    assert_eq!(deliveries.len(), 3);
+    stored.alter(&format!(
+        "UPDATE outbox SET channel = 'pigeon' WHERE id = {}; UPDATE outbox SET body = 'x' WHERE id = {}",
+        deliveries[2], deliveries[1]
+    ));
+    let one_place = Room { most: 1, ..room() };
+    let taken = Outbox::take_due(&stored.store, at(0), LEASE, &one_place).await.expect("taken");
+    assert_eq!(taken.iter().map(|it| it.id).collect::<Vec<_>>(), [deliveries[0]], "what cannot be read takes no place");
+    let rows = stored.store.outbox(&waiting).await.expect("read");
+    let shown = |id: i64| rows.iter().find(|it| it.row.id == id).expect("shown");
+    for (id, column) in [(due[0].id, "kind"), (deliveries[2], "channel"), (deliveries[1], "body")] {
+        let row = shown(id);
+        assert_eq!((row.unreadable, row.row.tenant.as_str()), (Some(column), "salon"), "{row:?}");
+        assert_eq!(row.last_error.as_deref(), Some(format!("unreadable: {column}").as_str()));
+        assert_eq!(row.not_before, at(0) + SignedDuration::from_secs(5));
+    }
+    // A release that can read it has come.
+    stored.alter(&format!("UPDATE outbox SET channel = 'webhook' WHERE id = {}", deliveries[2]));
+    assert_eq!(Outbox::take_due(&stored.store, at(1), LEASE, &room()).await.expect("taken").len(), 2);
+    // None came for the other, for hours.
+    for hour in 1..=14 {
+        let unreadable = stored.store.effects_due(at(hour * 61), 100).await.expect("read").1;
+        stored.store.set_aside(&unreadable, at(hour * 61)).await.expect("set aside");
+    }
+    let dead = OutboxFilter { state: Some(RowState::Dead), ..OutboxFilter::default() };
+    let rows = stored.store.outbox(&dead).await.expect("read");
+    assert_eq!(rows.iter().map(|it| it.row.id).collect::<Vec<_>>(), [due[0].id], "given up after as many attempts as any");
+}
+
+async fn a_row_whose_attempts_cannot_be_read_is_given_up_at_once(base: Base) {
+    let stored = Stored::open(base).await;
+    book(&stored, "salon", 2).await;
+    expand(&stored.store, effects(&stored.store, 0).await, &[Receiver::Webhook]).await;
+    let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
+    stored.alter(&format!("UPDATE outbox SET attempts = -5 WHERE id = {}", rows[0].row.id));
+    let taken = Outbox::take_due(&stored.store, at(0), LEASE, &room()).await.expect("taken");
+    assert_eq!(taken.iter().map(|it| it.id).collect::<Vec<_>>(), [rows[1].row.id]);
+    assert_eq!(stored.store.outbox_standing(at(0)).await.expect("read").dead, 1);
+}
+
 on_both! {
+    a_row_that_cannot_be_read_is_set_aside_and_holds_up_nobody,
+    a_row_whose_attempts_cannot_be_read_is_given_up_at_once,
     a_row_is_taken_once_until_its_lease_is_over,
     later_rows_wait_for_earlier_ones_of_the_same_receiver_only,
     a_backlog_of_one_tenant_hides_no_other,
+    a_place_that_is_freed_goes_to_who_has_none,
     an_effect_that_was_overtaken_is_not_expanded,
     an_effect_becomes_its_deliveries_once_whoever_expands_it,
     dead_rows_are_counted_revived_by_name_and_kept_while_done_ones_are_forgotten,

@@ -230,7 +230,18 @@ async fn what_lasts_for_days_blocks_all_of_them(base: Base) {
     assert_eq!(stored.store.begin(salon.scope(), &longer, at(0)).await.expect("answered"), Begun::Blocked);
 }
 
+async fn a_stretch_of_many_months_is_refused_and_nothing_of_it_is_kept(base: Base) {
+    let stored = Stored::open(base).await;
+    let salon = tenant("salon");
+    let days = |days: i64| beginning("1", &Resource::house(), 600, days * 24 * 60, None, true);
+    let refused = stored.store.begin(salon.scope(), &days(63), at(0)).await.expect_err("refused");
+    assert!(refused.with_causes().contains("more than 62 days"), "{}", refused.with_causes());
+    assert_eq!(stored.store.busy(salon.scope(), at(0), at(100 * 24 * 60), at(0)).await.expect("read"), []);
+    assert_eq!(stored.store.begin(salon.scope(), &days(62), at(0)).await.expect("answered"), Begun::Yes);
+}
+
 on_both! {
+    a_stretch_of_many_months_is_refused_and_nothing_of_it_is_kept,
     what_lasts_for_days_blocks_all_of_them,
     what_was_begun_is_there_after_a_restart_and_is_taken_up_once,
     two_tenants_share_nothing_but_the_file,

@@ -235,3 +235,23 @@ fn the_address_of_a_postgres_may_lie_elsewhere_and_is_never_shown() {
         assert!(!format!("{config:?}").contains("pass@"), "{text}");
     }
 }
+
+#[test]
+fn a_gateway_is_somebodys_own_only_where_the_world_cannot_call_in() {
+    let is_local = |text: &str| {
+        let config = DeploymentConfig::parse("frontdesk.toml", text).unwrap_or_else(|problems| panic!("{problems}"));
+        config.server.is_local()
+    };
+    for own in ["", "[server]\nlisten = \"[::1]:80\"", "[server]\npublic_url = \"http://localhost:8080\""] {
+        assert!(is_local(own), "{own}");
+    }
+    let public = [
+        "[server]\nlisten = \"0.0.0.0:8080\"",
+        "[server]\nlisten = \"192.0.2.7:8080\"\npublic_url = \"http://127.0.0.1:8080\"",
+        "[server]\npublic_url = \"https://desk.example\"",
+        "[server]\ntrusted_proxies = [\"127.0.0.1\"]",
+    ];
+    for text in public {
+        assert!(!is_local(text), "{text}");
+    }
+}

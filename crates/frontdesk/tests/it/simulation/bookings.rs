@@ -215,6 +215,7 @@ pub(super) fn outgoing(
         event_type: Some(booked.event_type),
         start: Some(booked.start),
         end: Some(booked.end),
+        is_endless: false,
         host: Some(booked.host),
         intent: booked.intent.as_ref().map(IntentId::new),
         attendee: Some(booked.attendee.clone()),
