@@ -215,7 +215,10 @@ impl Guard {
         }
         match state {
             State::Open => {
-                self.opened.fetch_add(1, Ordering::Relaxed);
+                // One whose trial failed was open all the while.
+                if before == State::Closed {
+                    self.opened.fetch_add(1, Ordering::Relaxed);
+                }
                 tracing::error!(channel = "calcom", critical = true, account, "Circuit breaker OPEN: the calendar is left alone");
             }
             State::HalfOpen => tracing::warn!(channel = "calcom", account, "Circuit breaker HALF_OPEN: a few requests are tried"),

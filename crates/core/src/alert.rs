@@ -1,6 +1,6 @@
 //! When a person is told: rules over what is observed, and whether each of them fires.
 //!
-//! A rule is a pure function of observations and of the time that is passed in; [`judge`] is all of them.
+//! A rule is a pure function of observations and of the time that is passed in; [`judge()`] is all of them.
 //! [`next`] turns its verdicts into alerts that fire once, hold while they are in doubt, and end when it has
 //! been calm for a while. Counts alone decide where few call, ratios only where many do, and silence counts
 //! only where sound is usual.

@@ -90,7 +90,8 @@ impl Lookout {
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let mut memory = self.memory.lock().await;
         if !self.has_turn(&mut memory, now).await? {
-            *memory = Memory::default();
+            // What was learned of tenants is worth as much at the next turn.
+            *memory = Memory { known: std::mem::take(&mut memory.known), ..Memory::default() };
             return Ok(Vec::new());
         }
         let arrangement = self.arrangement.now();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use frontdesk_core::alert::{Alert, Silence};
 use frontdesk_core::breaker::Rules;
 use frontdesk_core::clock::Clock;
-use frontdesk_core::ids::CallId;
+use frontdesk_core::ids::{CallId, TenantId};
 use frontdesk_core::limits::Gate;
 use frontdesk_core::ports::{Exchange, Heard, PollRow, Polls as _, StoreError};
 use frontdesk_core::protection::Switch;
@@ -52,7 +52,7 @@ impl Operations for HouseOperations {
     }
 
     async fn buckets(&self, most: usize) -> Vec<BucketRow> {
-        self.state.buckets(most).await
+        of_callers(self.state.buckets(most).await)
     }
 
     async fn reset_bucket(&self, key: &str, who: &str) -> Result<(), StoreError> {
@@ -122,11 +122,20 @@ pub(crate) async fn obey(state: &dyn SharedState, command: &Command) {
     }
 }
 
+/// Without those of synthetic calls.
+fn of_callers(mut rows: Vec<BucketRow>) -> Vec<BucketRow> {
+    let synthetic = format!("rate_limit:{}:", TenantId::CANARY);
+    rows.retain(|row| !row.key.starts_with(&synthetic));
+    rows
+}
+
 /// What a gateway tells operators who ask the store.
 pub(crate) async fn describe(state: &dyn SharedState, gate: &Gate, rules: &Rules) -> Value {
     let offenders = gate.offenders();
-    let buckets: Vec<Value> =
-        state.buckets(BUCKETS_SHOWN).await.into_iter().map(|row| json!({ "key": row.key, "used": row.used })).collect();
+    let buckets: Vec<Value> = of_callers(state.buckets(BUCKETS_SHOWN).await)
+        .into_iter()
+        .map(|row| json!({ "key": row.key, "used": row.used }))
+        .collect();
     let refused: Vec<Value> = offenders
         .iter()
         .take(BUCKETS_SHOWN)

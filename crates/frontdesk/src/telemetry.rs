@@ -133,7 +133,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             #[cfg(test)]
             To::Pages(_, is_human) => *is_human,
         };
-        if *event.metadata().level() == Level::ERROR && !line.tells_of_alert {
+        if *event.metadata().level() == Level::ERROR && !line.tells_of_alert && !is_of_traces(event.metadata()) {
             ERRORS.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(trace) = meter::trace() {
@@ -161,6 +161,11 @@ impl<S: Subscriber> Layer<S> for Lines {
 /// what others' crates say in detail is theirs alone, and only `RUST_LOG` brings it up.
 fn most_of(metadata: &Metadata<'_>, outlet: &Outlet) -> Level {
     if metadata.target().starts_with("frontdesk") { outlet.most() } else { outlet.level(Channel::Gateway).min(Level::INFO) }
+}
+
+/// A collector of traces that is away is nobody's error here.
+fn is_of_traces(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("opentelemetry")
 }
 
 /// Whose line it is, where it does not say.
@@ -232,7 +237,7 @@ impl<'r> Line<'r> {
     ) -> fmt::Result {
         let level = match *metadata.level() {
             // A collector that takes nothing is no fault of the service.
-            Level::ERROR if metadata.target().starts_with("opentelemetry") => "WARN",
+            Level::ERROR if is_of_traces(metadata) => "WARN",
             Level::ERROR if self.critical => "CRITICAL",
             Level::ERROR => "ERROR",
             Level::WARN => "WARN",

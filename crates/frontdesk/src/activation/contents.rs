@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frontdesk_core::ports::StoreError;
-use frontdesk_store::{ConfigRevision, RevisionOrigin, RevisionOutcome, Store};
+use frontdesk_store::{ConfigRevision, RevisionOutcome, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -134,16 +134,12 @@ pub(crate) fn row(revision: &ConfigRevision) -> Value {
 pub(crate) fn before(revisions: &[ConfigRevision]) -> Option<&ConfigRevision> {
     let newest = revisions.first()?;
     let place = newest.restores.unwrap_or(newest.number);
-    revisions.iter().find(|it| {
-        it.number < place
-            && it.outcome == RevisionOutcome::Active
-            && it.origin != RevisionOrigin::Rollback
-            && it.body != newest.body
-    })
+    revisions.iter().find(|it| it.number < place && it.outcome == RevisionOutcome::Active && it.body != newest.body)
 }
 
 #[cfg(test)]
 mod tests {
+    use frontdesk_store::RevisionOrigin;
     use jiff::Timestamp;
 
     use super::*;
@@ -219,12 +215,22 @@ mod tests {
             let newest_first: Vec<_> = all.iter().rev().cloned().collect();
             before(&newest_first).map(|it| it.number)
         };
-        assert_eq!(back(&all), Some(2));
+        assert_eq!(back(&all), Some(4), "what was brought back is what held before");
         all[4].outcome = RolledBack;
-        all.push(revision(6, "B", Rollback, Some(2), Active));
+        all.push(revision(6, "B", Rollback, Some(4), Active));
         assert_eq!(back(&all), Some(1));
         all.push(revision(7, "A", Rollback, Some(1), Active));
         assert_eq!(back(&all), None);
         assert_eq!(back(&[]), None);
+        // C was taken back, was not to blame, and was brought back by its number.
+        let all = [
+            revision(1, "A", Start, None, Active),
+            revision(2, "B", Activate, None, Active),
+            revision(3, "C", Activate, None, RolledBack),
+            revision(4, "B", Rollback, Some(2), RolledBack),
+            revision(5, "C", Rollback, Some(3), Active),
+            revision(6, "D", Activate, None, Active),
+        ];
+        assert_eq!(back(&all), Some(5));
     }
 }

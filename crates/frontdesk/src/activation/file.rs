@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::activation::contents::{is_same, settings};
@@ -57,7 +58,13 @@ fn put(file: &Path, text: &str) -> io::Result<()> {
     let beside = folder.join(format!(".{name}.{}", std::process::id()));
     let written = (|| {
         let mut next = fs::File::create_new(&beside)?;
-        next.set_permissions(fs::metadata(&file)?.permissions())?;
+        let model = fs::metadata(&file)?;
+        // The gateway may read it by its group alone.
+        let own = next.metadata()?;
+        if (own.uid(), own.gid()) != (model.uid(), model.gid()) {
+            std::os::unix::fs::fchown(&next, Some(model.uid()), Some(model.gid()))?;
+        }
+        next.set_permissions(model.permissions())?;
         next.write_all(text.as_bytes())?;
         next.sync_all()?;
         fs::rename(&beside, &file)

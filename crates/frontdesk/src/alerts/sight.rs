@@ -24,6 +24,8 @@ const WEEKS: SignedDuration = SignedDuration::from_hours(28 * 24);
 const LEARN: SignedDuration = SignedDuration::from_hours(1);
 /// Calls are looked at this often.
 const CALLS: SignedDuration = SignedDuration::from_secs(15);
+/// Of so many tenants at one look.
+const AT_ONCE: usize = 100;
 /// Older calls say nothing about now.
 const LATELY: SignedDuration = SignedDuration::from_hours(24);
 /// Calls that began longer ago are looked at no more for their end.
@@ -33,8 +35,6 @@ const UNFINISHED: SignedDuration = SignedDuration::from_hours(6);
 #[derive(Default)]
 pub(super) struct Known {
     tenants: BTreeMap<TenantId, OfTenant>,
-    learned_at: Option<Timestamp>,
-    looked_at: Option<Timestamp>,
 }
 
 #[derive(Default)]
@@ -45,6 +45,8 @@ struct OfTenant {
     since_booking: u64,
     /// Calls and bookings of the last weeks.
     usual: (u64, u64),
+    learned_at: Option<Timestamp>,
+    looked_at: Option<Timestamp>,
 }
 
 impl Lookout {
@@ -54,41 +56,51 @@ impl Lookout {
 }
 
 impl Known {
-    /// Asks the store again for what is old.
+    /// Asks the store again for what is old, of so many tenants at once that the turn is not over meanwhile; those
+    /// that were not looked at for longest come first. What cannot be read of one tenant hides no other.
     pub(super) async fn refresh(&mut self, store: &Store, tenants: &[Arc<Tenant>], now: Timestamp) -> Result<(), StoreError> {
-        let is_old = |at: Option<Timestamp>, span| at.is_none_or(|at| now.duration_since(at) >= span);
-        let is_new = tenants.iter().any(|tenant| !self.tenants.contains_key(&tenant.slug));
-        let (learn, look) = (is_new || is_old(self.learned_at, LEARN), is_new || is_old(self.looked_at, CALLS));
-        if !learn && !look {
-            return Ok(());
-        }
         self.tenants.retain(|slug, _| tenants.iter().any(|tenant| tenant.slug == *slug));
-        for tenant in tenants {
-            let mut known = self.tenants.remove(&tenant.slug).unwrap_or_default();
-            if learn {
-                let usual = store.agents_usual(tenant.scope(), now - WEEKS).await?;
-                let learned = |usual: AgentUsual| {
-                    let baseline = Baseline::learn(tenant, &usual.by_hour, now - WEEKS, now);
-                    (usual, baseline)
-                };
-                known.usual = store.calls_and_bookings(tenant.scope(), now - WEEKS).await?;
-                known.agents = usual.into_iter().map(|(agent, usual)| (agent, learned(usual))).collect();
+        let looked_at = |tenant: &Tenant| self.tenants.get(&tenant.slug).and_then(|it| it.looked_at);
+        let mut due: Vec<_> =
+            tenants.iter().map(|tenant| (looked_at(tenant), tenant)).filter(|it| is_old(it.0, CALLS, now)).collect();
+        due.sort_by_key(|it| it.0);
+        for (_, tenant) in due.into_iter().take(AT_ONCE) {
+            let known = self.tenants.entry(tenant.slug.clone()).or_default();
+            match known.refresh(store, tenant, now).await {
+                Ok(()) => {}
+                Err(error @ StoreError::Busy(_)) => return Err(error),
+                Err(error) => {
+                    let (tenant, error) = (tenant.slug.as_str(), error.with_causes());
+                    tracing::warn!(channel = "alerts", tenant, error, "what is usual for a tenant cannot be read");
+                }
             }
-            if look {
-                known.calls = store.calls_seen(tenant.scope(), now - LATELY).await?;
-                known.since_booking = store.calls_since_booking(tenant.scope(), now - WEEKS).await?;
-            }
-            self.tenants.insert(tenant.slug.clone(), known);
-        }
-        self.looked_at = Some(now);
-        if learn {
-            self.learned_at = Some(now);
         }
         Ok(())
     }
 }
 
+fn is_old(at: Option<Timestamp>, span: SignedDuration, now: Timestamp) -> bool {
+    at.is_none_or(|at| now.duration_since(at) >= span)
+}
+
 impl OfTenant {
+    async fn refresh(&mut self, store: &Store, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
+        self.looked_at = Some(now);
+        if is_old(self.learned_at, LEARN, now) {
+            let usual = store.agents_usual(tenant.scope(), now - WEEKS).await?;
+            let learned = |usual: AgentUsual| {
+                let baseline = Baseline::learn(tenant, &usual.by_hour, now - WEEKS, now);
+                (usual, baseline)
+            };
+            self.usual = store.calls_and_bookings(tenant.scope(), now - WEEKS).await?;
+            self.agents = usual.into_iter().map(|(agent, usual)| (agent, learned(usual))).collect();
+            self.learned_at = Some(now);
+        }
+        self.calls = store.calls_seen(tenant.scope(), now - LATELY).await?;
+        self.since_booking = store.calls_since_booking(tenant.scope(), now - WEEKS).await?;
+        Ok(())
+    }
+
     fn agent(&self, agent: &str) -> AgentSight {
         let (usual, baseline) = self.agents.get(agent).cloned().unwrap_or_default();
         let calls = || self.calls.iter().filter(|it| it.agent == agent);

@@ -235,7 +235,8 @@ impl Activation {
         let applied = Applied { number, at: applied_at, over: was, base: base.clone() };
         let trial = Trial::new(self.store.clone(), self.world.clone(), first, base, slow);
         let tried = tokio::select! {
-            tried = self.trial(report, number, &token, trial) => tried?,
+            // Whatever it is: what was applied has to be taken back in the open.
+            tried = self.trial(report, number, &token, trial) => tried.unwrap_or_else(|error| Err(error.to_string())),
             () = decided_elsewhere(decided) => Err("it was decided elsewhere".to_owned()),
             () = stopped() => Err("whoever activated it stopped watching".to_owned()),
         };
@@ -302,7 +303,7 @@ impl Activation {
         let mut looks = interval(LOOK_EVERY);
         let mut calls = interval((window / LEAST_CALLS).clamp(LOOK_EVERY, CALL_EVERY));
         calls.reset();
-        let (mut made, mut conversations) = (0, JoinSet::new());
+        let (mut made, mut unseen, mut conversations) = (0, 0, JoinSet::new());
         loop {
             tokio::select! {
                 _ = looks.tick() => {}
@@ -319,7 +320,16 @@ impl Activation {
                     continue;
                 }
             }
-            let (look, harm) = trial.look().await?;
+            let (look, harm) = match trial.look().await {
+                Ok(seen) => seen,
+                // A store that is busy for a moment says nothing about the revision.
+                Err(_) if unseen < MOST_UNSEEN => {
+                    unseen += 1;
+                    continue;
+                }
+                Err(error) => return Ok(Err(format!("how it goes cannot be read: {}", error.with_causes()))),
+            };
+            unseen = 0;
             if let Some(harm) = harm {
                 return Ok(Err(harm));
             }
@@ -384,7 +394,11 @@ impl Activation {
             _ => return note(report, &Rewritten::Kept(format!("{} was changed meanwhile", self.file.display()))),
         };
         note(report, &file::replace(own, &text))?;
-        let later: Vec<_> = self.config.changes(&self.new).into_iter().filter(|it| NOT_LIVE.contains(it)).collect();
+        let mut later: Vec<_> = self.config.changes(&self.new).into_iter().filter(|it| NOT_LIVE.contains(it)).collect();
+        let told = |config: &DeploymentConfig| (config.live.alerts.webhook_url.clone(), config.live.alerts.email.clone());
+        if told(&self.config) != told(&self.new) {
+            later.push("who is told of alerts");
+        }
         if !later.is_empty() {
             let says = format!("{} changed too: send SIGHUP to every gateway for that", later.join(", "));
             report.stage("file", true, &says)?;
@@ -393,8 +407,11 @@ impl Activation {
     }
 }
 
+/// So many looks in a row may fail.
+const MOST_UNSEEN: u32 = 5;
+
 /// Sections that a gateway takes up at SIGHUP and no revision holds.
-const NOT_LIVE: [&str; 4] = ["smtp", "outbox", "retention", "health"];
+const NOT_LIVE: [&str; 5] = ["smtp", "outbox", "retention", "health", "log"];
 
 fn note(report: &mut Report<'_>, rewritten: &Rewritten) -> Result<(), CommandError> {
     match rewritten {

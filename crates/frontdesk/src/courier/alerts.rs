@@ -66,7 +66,7 @@ impl Receivers {
     }
 
     async fn post(&self, key: &str, notice: &Notice) -> Ending {
-        let Some(url) = &self.url else { return Ending::Moot("no address is told of alerts any more") };
+        let Some(url) = &self.url else { return Ending::Again(NOT_MINE.to_owned()) };
         let Ok(url) = Url::parse(url.expose()) else { return Ending::Dead("the address is none".to_owned()) };
         let body = json!({ "text": said(notice, &self.gateway) }).to_string();
         let request = self.client.post(url).header(CONTENT_TYPE, "application/json").header("webhook-id", key);
@@ -95,6 +95,9 @@ impl Receivers {
     }
 }
 
+/// Receivers are each gateway's own: another one may have it, and if none has, that is seen in the end.
+const NOT_MINE: &str = "the gateway that took it has no such receiver of alerts";
+
 impl Courier {
     /// Delivers what belongs to no tenant.
     pub(super) async fn deliver_alert(&self, row: &Taken) -> Ending {
@@ -104,7 +107,7 @@ impl Courier {
             Channel::Webhook => receivers.post(&row.key, notice).await,
             Channel::Mail => {
                 let Some(to) = receivers.mailboxes.iter().find(|it| mailbox(it) == row.target) else {
-                    return Ending::Moot("that mailbox is told of alerts no more");
+                    return Ending::Again(NOT_MINE.to_owned());
                 };
                 let Some(mail) = &self.parts.mail else {
                     return Ending::Again("no smtp is configured any more".to_owned());

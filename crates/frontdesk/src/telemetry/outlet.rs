@@ -143,8 +143,10 @@ impl Outlet {
     fn flush(&self) {
         let Some(to) = &self.to else { return };
         let (done, over) = sync_channel(1);
-        // Behind everything that was logged before.
-        if to.send(Message::Flush(done)).is_ok() {
+        // Behind everything that was logged before. A disk that hangs keeps that thread, and nobody else.
+        let to = to.clone();
+        let ask = move || drop(to.send(Message::Flush(done)));
+        if std::thread::Builder::new().name("log-flush".to_owned()).spawn(ask).is_ok() {
             let _ = over.recv_timeout(LAST_LINES);
         }
     }

@@ -245,6 +245,25 @@ async fn gateways_that_look_at_the_same_time_tell_once() {
     assert_eq!(on_call.said().len(), 1);
 }
 
+#[tokio::test]
+async fn a_gateway_without_the_receiver_leaves_the_telling_to_one_that_has_it() {
+    let on_call = OnCall::there().await;
+    let house = on_call.salon().await;
+    let bare = house
+        .beside(|config| {
+            on_call.configure()(config);
+            (config.live.alerts.webhook_url, config.live.alerts.email) = (None, Vec::new());
+        })
+        .await;
+    refused(&house, 4).await;
+    assert_eq!(looked(&house).await, [(Rule::Refusals, true)]);
+    bare.deliver().await.expect("delivered");
+    assert!(on_call.said().is_empty() && on_call.subjects().is_empty());
+    house.wait(SignedDuration::from_mins(10));
+    house.deliver().await;
+    assert_eq!((on_call.said().len(), on_call.subjects().len()), (1, 1));
+}
+
 struct Gateway {
     child: Child,
     address: String,
