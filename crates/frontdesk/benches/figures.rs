@@ -1,6 +1,6 @@
 //! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary with all protections on, Redis
 //! for its state and its log in a file, under load beside a bare axum route and, where installed, nginx that
-//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- cold` or
+//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- cold`,
 //! `-- health` or `-- events` only that load, for as long as a profiler needs. Quote ratios: machines are noisy.
 
 use std::fmt::Write as _;
@@ -53,6 +53,7 @@ enum Only {
     Cold,
     Health,
     Events,
+    Crowd,
 }
 
 impl Only {
@@ -63,6 +64,7 @@ impl Only {
             "cold" => Some(Self::Cold),
             "health" => Some(Self::Health),
             "events" => Some(Self::Events),
+            "crowd" => Some(Self::Crowd),
             _ => None,
         }
     }
@@ -365,6 +367,7 @@ async fn whole(only: Option<Only>) {
                 load_of(connections, "availability, cold", &gateway.address, Some(&gateway), availability("cold")).await;
                 continue;
             }
+            Some(Only::Crowd) => continue,
             Some(Only::Events) => {
                 events(&gateway, connections).await;
                 continue;
@@ -412,6 +415,9 @@ async fn whole(only: Option<Only>) {
         first = first.saturating_add(100.days());
         events(&gateway, connections).await;
     }
+    if only == Some(Only::Crowd) {
+        crowd(&gateway, &availability("warm")).await;
+    }
     if only.is_some() {
         return;
     }
@@ -429,7 +435,37 @@ async fn whole(only: Option<Only>) {
     gateway.switch_all("on").await;
     load_of(1, "warm, one caller, all protections on again", &gateway.address, Some(&gateway), alone).await;
     bookings(&gateway, tomorrow.saturating_add(400.days()), 1).await;
+    crowd(&gateway, &availability("warm")).await;
     say(&format!("resident after the load: {:.1} MiB", gateway.resident()));
+}
+
+/// A thousand phone calls at once, each with a connection of its own, asking every two seconds as people do.
+async fn crowd(gateway: &Gateway, make: &impl Fn(usize, u64) -> Vec<u8>) {
+    const CALLS: usize = 1000;
+    const TURNS: u64 = 6;
+    let mut tasks = tokio::task::JoinSet::new();
+    let began = now();
+    for call in 0..CALLS {
+        let requests: Vec<Vec<u8>> = (0..TURNS).map(|turn| make(10_000 + call, turn)).collect();
+        let mut stream = TcpStream::connect(&gateway.address).await.expect("connected");
+        tasks.spawn(async move {
+            let mut took = Vec::new();
+            for (turn, request) in requests.into_iter().enumerate() {
+                let at = Duration::from_millis(call as u64 * 2 + turn as u64 * 2000);
+                tokio::time::sleep_until(tokio::time::Instant::from_std(began) + at + Duration::from_secs(1)).await;
+                let asked = now();
+                let answer = exchange(&mut stream, &request).await;
+                took.push(asked.elapsed());
+                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            }
+            took
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let resident = gateway.resident();
+    let all: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
+    report("a thousand calls at once, 500 questions a second", all, began.elapsed(), None);
+    say(&format!("resident with a thousand calls at once: {resident:.1} MiB"));
 }
 
 /// Ten thousand webhooks, a tenth of them twice and none in order, beside a route that only commits one row.

@@ -68,9 +68,10 @@ async fn watch(
     let began = now();
     let mut watcher = Watcher::begin(store.clone(), options.once, began).await?;
     let mut look = watcher.look(now()).await?;
-    let named = |watcher: &Watcher| match options.log.is_empty() {
-        true => Log::files_of(&watcher.processes(&system::host())),
-        false => options.log.clone(),
+    let named = |watcher: &Watcher| match (options.log.is_empty(), config.log.files()) {
+        (false, _) => options.log.clone(),
+        (true, (files, true)) => files,
+        (true, (files, false)) => [files, Log::files_of(&watcher.processes(&system::host()))].concat(),
     };
     let mut log = Log::of(named(&watcher), options.once);
     if options.once {

@@ -1,6 +1,6 @@
 //! `[log]`: what is written down, and where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use tracing::Level;
@@ -118,6 +118,12 @@ impl Log {
             max_size: at.parsed("max_size", sizes, size).unwrap_or(100 << 20),
             keep: at.whole("keep", 1..=10_000).and_then(|keep| usize::try_from(keep).ok()).unwrap_or(14),
         }
+    }
+
+    /// The files that are written to, and whether all lines go to them.
+    pub fn files(&self) -> (Vec<PathBuf>, bool) {
+        let files: BTreeSet<PathBuf> = self.file.iter().chain(self.channels.values()).cloned().collect();
+        (files.into_iter().collect(), self.file.is_some() || self.channels.len() == Channel::ALL.len())
     }
 
     /// What of a channel is written down.

@@ -94,6 +94,8 @@ fn every_key_can_be_set() {
         (tracing::Level::DEBUG, tracing::Level::WARN)
     );
     assert_eq!((log.max_size, log.keep, log.rotate), (65536, 3, log::Rotate::Size));
+    assert!(log.files().0.contains(&"log/audit.log".into()));
+    assert_eq!(log.files().1, log.file.is_some());
     assert_eq!(log.channels.into_iter().collect::<Vec<_>>(), [(log::Channel::Audit, "log/audit.log".into())]);
 }
 
