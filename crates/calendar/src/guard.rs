@@ -248,3 +248,40 @@ impl Ticket<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use frontdesk_core::clock::ManualClock;
+    use frontdesk_core::shared::MemoryState;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_calendar_that_stays_away_opened_its_breaker_once() {
+        let clock = Arc::new(ManualClock::new("2030-01-02T03:00:00Z".parse().expect("an instant")));
+        let state = Arc::new(MemoryState::new(clock.clone()));
+        let recovery = 60_000_000;
+        let breaker =
+            Rules { failure_threshold: 2, recovery, success_threshold: 1, trials: 1, trial_lease: 1_000_000, bad_percent: 0 };
+        let guard = Guard::new(state, Arc::default(), clock.clone(), GuardRules { breaker, slow_call: None, budget: 1_000_000 });
+        let tenant = TenantId::new("salon");
+        let ask = async |ending| {
+            let ticket = guard.enter(&tenant, "acct_1", Urgency::Booking).await.expect("let through");
+            ticket.end(ending, Duration::ZERO).await;
+        };
+        for _ in 0..2 {
+            ask(Ending::Fault).await;
+        }
+        for _ in 0..3 {
+            clock.advance(SignedDuration::from_secs(61));
+            ask(Ending::Fault).await;
+        }
+        assert_eq!(guard.opened(), 1, "a trial that fails is no news");
+        clock.advance(SignedDuration::from_secs(61));
+        ask(Ending::Answered).await;
+        for _ in 0..2 {
+            ask(Ending::Fault).await;
+        }
+        assert_eq!(guard.opened(), 2);
+    }
+}

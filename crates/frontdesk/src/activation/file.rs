@@ -156,11 +156,15 @@ mod tests {
         let (file, link) = (folder.path().join("real.toml"), folder.path().join("frontdesk.toml"));
         fs::write(&file, "a").expect("written");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("set");
+        // Where this may not be given away it is one's own, and stays that.
+        let _ = std::os::unix::fs::chown(&file, None, Some(65532));
+        let group = fs::metadata(&file).expect("there").gid();
         std::os::unix::fs::symlink(&file, &link).expect("linked");
         assert_eq!(replace(&link, "b"), Rewritten::Done);
         assert_eq!(replace(&link, "b"), Rewritten::Same);
         assert_eq!(fs::read_to_string(&file).expect("read"), "b");
         assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::metadata(&file).expect("there").gid(), group);
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing is left behind");
         assert_eq!(replace(&folder.path().join("none.toml"), "b"), Rewritten::Absent);
