@@ -18,34 +18,10 @@ use tokio::time::{Instant, interval};
 use crate::binary::{BINARY, Folder};
 use crate::house::is_on_postgres;
 use crate::kill::configuration;
+use crate::patience::{PATIENCE, now_ms, this_moment, until};
 
 const ADMIN: &str = "operator";
 const KEY: &str = "key_practice";
-/// How long anything may take to happen on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-#[expect(clippy::disallowed_methods, reason = "real gateways live in real time")]
-fn this_moment() -> Instant {
-    Instant::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a signature is of this moment")]
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
-/// Asks again and again until there is an answer.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let mut looks = interval(Duration::from_millis(10));
-    let began = this_moment();
-    loop {
-        looks.tick().await;
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "it never came to this: {what}");
-    }
-}
 
 /// A figure for whoever runs these tests to see it.
 fn tell(figure: &str) {

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use crate::binary::{BINARY, Folder};
 use crate::house::{ANNA, House, NOW, SALON};
+use crate::patience::until_so;
 
 const ON_CALL: &str = "oncall@desk.example";
 
@@ -276,17 +277,6 @@ impl Drop for Gateway {
     }
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let mut looks = tokio::time::interval(Duration::from_millis(50));
-    for _ in 0..1200 {
-        looks.tick().await;
-        if is_so().await {
-            return;
-        }
-    }
-    panic!("{what} did not come about");
-}
-
 async fn start(folder: &Folder, name: &str, config: &str) -> Gateway {
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
     let config = format!("[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_key = \"\"\n{config}");
@@ -302,7 +292,7 @@ async fn start(folder: &Folder, name: &str, config: &str) -> Gateway {
         .expect("it starts");
     let gateway = Gateway { child, address: format!("http://127.0.0.1:{port}") };
     let livez = format!("{}/livez", gateway.address);
-    until("a gateway", async || http_client::Request::get(&livez).send().await.is_ok_and(|it| it.status == 200)).await;
+    until_so("a gateway", async || http_client::Request::get(&livez).send().await.is_ok_and(|it| it.status == 200)).await;
     gateway
 }
 
@@ -329,14 +319,14 @@ async fn three_gateways_see_together_what_none_of_them_sees_and_one_tells_it() {
             assert_eq!(answer.status, 401);
         }
     }
-    until("a message", async || !chat.posted().is_empty()).await;
+    until_so("a message", async || !chat.posted().is_empty()).await;
     let text = chat.posted()[0].body.clone();
     assert!(text.contains("ERROR rejected") && text.contains("not right: 1"), "ten to twelve of them: {text}");
     // Whoever has the turn goes, and the next one has nothing to add.
     drop(gateways.remove(0));
     let listed = || folder.run(&["alerts", "list", "--firing", "--json", "--config", "two.toml"]);
     let seen = |output: &[u8]| serde_json::from_slice::<Value>(output).expect("JSON")["items"].clone();
-    until("another look", async || {
+    until_so("another look", async || {
         let items = seen(&listed().stdout);
         items[0]["rule"] == "rejected" && items.as_array().is_some_and(|it| it.len() == 1)
     })

@@ -18,15 +18,14 @@ use frontdesk_testkit::retell::sign;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval};
+use tokio::time::interval;
 
 use crate::binary::{BINARY, Folder};
 use crate::kill::configuration;
+use crate::patience::{PATIENCE, now_ms, this_moment, until};
 
 const ADMIN: &str = "operator";
 const KEY: &str = "key_practice";
-/// How long anything may take to happen on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Each caller asks this often.
 const PACE: Duration = Duration::from_millis(8);
 /// Callers who keep their connection, and as many who do not.
@@ -36,29 +35,6 @@ fn setting(name: &str, usual: usize) -> usize {
     #[expect(clippy::disallowed_methods, reason = "how long a test runs is asked for from outside")]
     let given = std::env::var(name);
     given.ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
-
-#[expect(clippy::disallowed_methods, reason = "real gateways live in real time")]
-fn this_moment() -> Instant {
-    Instant::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a signature is of this moment")]
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
-/// Asks again and again until there is an answer.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let mut looks = interval(Duration::from_millis(10));
-    let began = this_moment();
-    loop {
-        looks.tick().await;
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "it never came to this: {what}");
-    }
 }
 
 fn send_signal(name: &str, process: u32) {

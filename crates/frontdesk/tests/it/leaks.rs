@@ -12,6 +12,7 @@ use frontdesk_testkit::smtp::MailServer;
 use serde_json::{Value, json};
 
 use crate::binary::{BINARY, Folder};
+use crate::patience::now_ms;
 
 /// Fifty of each kind.
 const EACH: usize = 50;
@@ -31,11 +32,6 @@ fn planted() -> Vec<Planted> {
         key: format!("cal_live_{number:02}f7e6d5c4b3a2"),
     };
     (0..EACH).map(one).collect()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a real gateway goes by the real clock")]
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod otlp;
 mod outage;
 mod outbox;
 mod panics;
+mod patience;
 mod privacy;
 mod protections;
 mod reach;

@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::binary::{BINARY, Folder};
+use crate::patience::{now_ms, this_moment};
 
 const KEY: &str = "key_practice";
 const STAFF: usize = 5;
@@ -113,16 +114,6 @@ async fn start(folder: &Folder, name: &str, store: &str, state: &str) -> Gateway
         }
     }
     panic!("{name} did not come up");
-}
-
-#[expect(clippy::disallowed_methods, reason = "real gateways live in real time")]
-fn this_moment() -> Instant {
-    Instant::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a signature is of this moment")]
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 /// What a caller has by what was heard last.

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use frontdesk_testkit::http_client::Request;
 use frontdesk_testkit::retell::sign;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::binary::{BINARY, Folder};
 use crate::house::SALON;
+use crate::patience::{now_ms, until_so};
 
 struct Gateway {
     child: Child,
@@ -22,22 +22,6 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a signature is of this moment")]
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let mut looks = tokio::time::interval(Duration::from_millis(50));
-    for _ in 0..1200 {
-        looks.tick().await;
-        if is_so().await {
-            return;
-        }
-    }
-    panic!("{what} did not come about");
 }
 
 impl Gateway {
@@ -59,7 +43,7 @@ impl Gateway {
             .expect("it starts");
         let gateway = Self { child, address: format!("http://127.0.0.1:{port}") };
         let livez = format!("{}/livez", gateway.address);
-        until("a gateway", async || Request::get(&livez).send().await.is_ok_and(|it| it.status == 200)).await;
+        until_so("a gateway", async || Request::get(&livez).send().await.is_ok_and(|it| it.status == 200)).await;
         gateway
     }
 
@@ -110,7 +94,7 @@ async fn what_held_is_said_with_its_evidence_and_what_had_no_sample_is_not_claim
     }
     assert_eq!(gateway.stress().await, 5);
     let mut last = Value::Null;
-    until("the numbers in the store", async || {
+    until_so("the numbers in the store", async || {
         let (code, looks, verdict) = watched(&folder, &["--once"]);
         last = json!({ "looks": looks, "verdict": verdict });
         code == Some(0)
@@ -151,7 +135,7 @@ async fn a_key_in_the_log_and_a_caller_that_was_refused_break_what_has_to_hold()
         gateway.say(&format!("c{number}"), "opening_hours").await;
     }
     let mut words = Vec::new();
-    until("a refusal in the store", async || {
+    until_so("a refusal in the store", async || {
         let (code, _, verdict) = watched(&folder, &["--once"]);
         words = holds(&verdict).into_iter().map(|(name, word)| format!("{name}: {word}")).collect();
         // Gateways file what they count and how they stand a moment apart.
