@@ -265,6 +265,43 @@ async fn a_gateway_without_the_receiver_leaves_the_telling_to_one_that_has_it() 
     assert_eq!((on_call.said().len(), on_call.subjects().len()), (1, 1));
 }
 
+/// More than are learned of at one look.
+#[tokio::test]
+async fn of_many_tenants_the_last_one_is_seen_as_well() {
+    let slug = |number: usize| format!("salon{number:03}");
+    let of = |number: usize| {
+        SALON
+            .replace("slug = \"salon\"", &format!("slug = \"{}\"", slug(number)))
+            .replace("key_salon", &format!("key_{}", slug(number)))
+            .replace("agent_salon", &format!("agent_{number}"))
+            .replace("+4930111111", &format!("+49301{number:05}"))
+    };
+    let files: Vec<String> = (0..130).map(of).collect();
+    let house = House::with(&files.iter().map(String::as_str).collect::<Vec<_>>(), |_| {}).await;
+    let last = slug(129);
+    // Ten calls; the platform tells of the end of six.
+    for number in 0..10 {
+        let envelope =
+            json!({ "call_id": format!("c{number}"), "agent_id": "agent_129", "from_number": ANNA, "to_number": "+4930100129" });
+        let ask = json!({ "name": "list_services", "args": {}, "call": envelope }).to_string();
+        let (key, path) = (format!("key_{last}"), format!("/api/t/{last}/retell"));
+        let (status, answer) = house.signed(&key, &format!("{path}/functions"), ask).await;
+        assert_eq!((status.as_u16(), &answer["status"]), (200, &json!("ok")), "{answer}");
+        if number < 6 {
+            let ended = json!({ "event": "call_ended", "call": envelope }).to_string();
+            assert!(house.signed(&key, &format!("{path}/events"), ended).await.0.is_success());
+        }
+    }
+    house.wait(SignedDuration::from_hours(3));
+    let mut fired = Vec::new();
+    for _ in 0..3 {
+        fired.extend(house.inner.look_out().await.expect("looked"));
+        house.wait(SignedDuration::from_secs(2));
+    }
+    let fired: Vec<_> = fired.iter().map(|it| (it.rule, it.subject.as_str())).collect();
+    assert!(fired.contains(&(Rule::CallsWithoutEnd, &last)), "{fired:?}");
+}
+
 struct Gateway {
     child: Child,
     address: String,
