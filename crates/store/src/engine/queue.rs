@@ -15,7 +15,7 @@ use super::{Durability, Tx};
 const MOST_WAITING: usize = 8192;
 /// So many share one commit.
 const BATCH: usize = 256;
-/// So long does a write that nobody waits for look out for others to share its commit with.
+/// So long does a write that nobody waits for look out for others to share its commit with, from its own coming on.
 const COMPANY: Duration = Duration::from_millis(5);
 
 /// Why nothing came of a piece of work.
@@ -144,6 +144,11 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct Inner {
     waiting: VecDeque<Box<dyn Work>>,
+    /// Threads that sleep until there is work.
+    idle: usize,
+    /// Whether a thread with a batch that nobody waits for sleeps until its time is over: it is woken for work that
+    /// somebody waits for, not for company.
+    lingers: bool,
     is_closed: bool,
 }
 
@@ -156,9 +161,14 @@ impl Queue {
         if inner.waiting.len() >= MOST_WAITING {
             return Err(StoreError::Busy(Box::new(QueueError::Full)));
         }
+        let hurries = inner.lingers && (!work.is_deferred() || inner.waiting.len() + 1 >= BATCH);
         inner.waiting.push_back(work);
+        let is_to_wake = inner.idle > 0 || hurries;
         drop(inner);
-        self.ready.notify_one();
+        // Waking is a system call even where nobody sleeps.
+        if is_to_wake {
+            self.ready.notify_one();
+        }
         Ok(())
     }
 
@@ -172,34 +182,43 @@ impl Queue {
             if inner.is_closed {
                 return None;
             }
+            inner.idle += 1;
             inner = self.ready.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            inner.idle -= 1;
         }
     }
 
     /// Waits for work and takes what else is there, up to what may share one commit; empty when the queue
-    /// is closed and empty. As long as nobody waits for any of it, it waits a little for company.
+    /// is closed and empty. As long as nobody waits for any of it, it waits a little for company. For a queue of one
+    /// thread.
     pub(crate) fn take_batch(&self) -> Vec<Box<dyn Work>> {
         let Some(first) = self.take() else { return Vec::new() };
         let mut batch = vec![first];
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let more = inner.waiting.len().min(BATCH - batch.len());
-            batch.extend(inner.waiting.drain(..more));
-            if inner.is_closed || batch.len() == BATCH || batch.iter().any(|work| !work.is_deferred()) {
-                return batch;
-            }
-            let (woken, waited) = self.ready.wait_timeout(inner, COMPANY).unwrap_or_else(PoisonError::into_inner);
-            inner = woken;
-            if waited.timed_out() && inner.waiting.is_empty() {
-                return batch;
-            }
+        fill(&mut batch, &mut inner.waiting);
+        if !inner.is_closed && batch.len() < BATCH && batch.iter().all(|work| work.is_deferred()) {
+            inner.lingers = true;
+            let most = BATCH - batch.len();
+            let alone = |inner: &mut Inner| {
+                !inner.is_closed && inner.waiting.len() < most && inner.waiting.iter().all(|work| work.is_deferred())
+            };
+            let waited = self.ready.wait_timeout_while(inner, COMPANY, alone);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+            inner.lingers = false;
+            fill(&mut batch, &mut inner.waiting);
         }
+        batch
     }
 
     pub(crate) fn close(&self) {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
         self.ready.notify_all();
     }
+}
+
+fn fill(batch: &mut Vec<Box<dyn Work>>, waiting: &mut VecDeque<Box<dyn Work>>) {
+    let more = waiting.len().min(BATCH - batch.len());
+    batch.extend(waiting.drain(..more));
 }
 
 pub(crate) fn lost() -> StoreError {

@@ -1,7 +1,8 @@
 //! SQLite: one writer thread, a few readers, write-ahead log.
 //!
-//! Writes that wait at the same time share one commit, each in a savepoint of its own: what a commit
-//! costs (a system call, and for promises a visit to the disk) is paid once for all of them.
+//! Writes that wait at the same time share one commit: what it costs (system calls, and for promises a visit to
+//! the disk) is paid once for all of them. Where one of them takes itself back, all are done anew, each in a
+//! savepoint of its own.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -255,27 +256,51 @@ impl Writer {
             self.durability = durability;
         }
         connection.run("BEGIN IMMEDIATE", &[])?;
-        let is_alone = batch.len() == 1;
-        for work in batch.iter_mut() {
-            if !is_alone {
-                connection.run("SAVEPOINT visit", &[])?;
+        if !self.together(batch)? {
+            connection.run("ROLLBACK", &[])?;
+            if batch.len() == 1 {
+                return Ok(());
             }
-            let is_kept = work.run(&mut Tx::on(On::Sqlite(connection)));
-            if connection.raw.is_autocommit() {
-                // SQLite takes a whole transaction back where the disk fails it; the error is with the work.
-                return Err(StoreError::Broken(Box::new(TakenBack)));
-            }
-            match (is_alone, is_kept) {
-                (true, true) => {}
-                (true, false) => return connection.run("ROLLBACK", &[]).map(drop),
-                (false, true) => drop(connection.run("RELEASE visit", &[])?),
-                (false, false) => {
-                    connection.run("ROLLBACK TO visit", &[])?;
-                    connection.run("RELEASE visit", &[])?;
-                }
-            }
+            // The others did nothing wrong.
+            connection.run("BEGIN IMMEDIATE", &[])?;
+            self.apart(batch)?;
         }
         connection.run("COMMIT", &[]).map(drop)
+    }
+
+    /// Does all of `batch` in the open transaction, as if all of it were kept, which it nearly always is: a savepoint
+    /// for each costs more than many of them do. `false` when something has to be taken back.
+    fn together(&self, batch: &mut [Box<dyn Work>]) -> Result<bool, StoreError> {
+        for work in batch {
+            let before = self.connection.raw.total_changes();
+            // Whoever changed nothing leaves nothing to take back.
+            if !self.once(work)? && self.connection.raw.total_changes() != before {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Does all of `batch` in the open transaction, each in a savepoint of its own.
+    fn apart(&self, batch: &mut [Box<dyn Work>]) -> Result<(), StoreError> {
+        for work in batch {
+            self.connection.run("SAVEPOINT visit", &[])?;
+            if !self.once(work)? {
+                self.connection.run("ROLLBACK TO visit", &[])?;
+            }
+            self.connection.run("RELEASE visit", &[])?;
+        }
+        Ok(())
+    }
+
+    /// Whether what `work` did is to be kept.
+    fn once(&self, work: &mut Box<dyn Work>) -> Result<bool, StoreError> {
+        let is_kept = work.run(&mut Tx::on(On::Sqlite(&self.connection)));
+        if self.connection.raw.is_autocommit() {
+            // SQLite takes a whole transaction back where the disk fails it; the error is with the work.
+            return Err(StoreError::Broken(Box::new(TakenBack)));
+        }
+        Ok(is_kept)
     }
 }
 
