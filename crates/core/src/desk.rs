@@ -18,6 +18,7 @@ mod find;
 mod hear;
 mod held;
 mod info;
+mod lasting;
 mod offers;
 mod pieces;
 mod reschedule;
@@ -31,12 +32,14 @@ pub use catch_up::{CatchUpError, CaughtUp};
 pub use command::{BookWish, CallbackWish, CancelWish, CheckWish, CollectWish, Command, FindWish, MoveWish, WhenWords};
 pub use direct::{DirectBooking, DirectOutcome};
 use jiff::Timestamp;
+use lasting::Lasting;
 pub use offers::Browsed;
 pub use settle::{Round, Torn};
 use tokio::sync::watch;
 
 use crate::booking::Appointment;
 use crate::call::{CallContext, Memory};
+use crate::caught::{Panicked, caught};
 use crate::clock::{Clock, Dice};
 use crate::deadline::Deadline;
 use crate::ids::TenantId;
@@ -151,16 +154,21 @@ impl Desk {
     }
 
     /// Runs work that must not end with the connection that asked for it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where the desk detaches work; each task ends by its own deadline"
-    )]
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.lasting(work));
+    }
+
+    /// `work` for whoever waits for it; when they go, it goes on without them. A panic in it is an answer.
+    fn lasting<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Lasting<impl Future<Output = Result<T, Panicked>> + Send + 'static> {
         let ends = AtWork::on(self.at_work.clone());
-        tokio::spawn(meter::carried(async move {
-            work.await;
+        Lasting::of(meter::carried(caught(async move {
+            let answer = work.await;
             drop(ends);
-        }));
+            answer
+        })))
     }
 
     /// The time, as the desk sees it.
@@ -178,38 +186,41 @@ impl Desk {
         let fingerprint = command.fingerprint();
         let claim = self.claims.claim(&visit, &command, &fingerprint, self.now());
         let asker = Asker::Voice { tenant: &visit.tenant, call: visit.call.id.as_ref() };
-        let mut running = match claim {
+        match claim {
             claims::Claim::First(ticket) => match self.gate.admit(asker, command.class()).await {
                 Ok(admission) => {
-                    let (desk, visit, running) = (self.clone(), visit.clone(), ticket.follow());
-                    self.spawn(async move {
-                        let outcome = desk.act(&visit, command, &fingerprint, admission).await;
-                        ticket.done(outcome, desk.now());
-                    });
-                    running
+                    let (desk, its_visit) = (self.clone(), visit.clone());
+                    let work = async move {
+                        let outcome = desk.act(&its_visit, command, &fingerprint, admission).await;
+                        ticket.done(&outcome, desk.now());
+                        outcome
+                    };
+                    match self.lasting(work).await {
+                        Ok(outcome) => outcome,
+                        // The caller still hears a sentence and is on a list.
+                        Err(Panicked) => self.fault(&visit, &Memory::default()).await,
+                    }
                 }
                 Err(refused) => {
                     if command.is_wish() {
                         self.over_limit(&visit).await;
                     }
                     let outcome = Outcome::RateLimited { retry_after: refused.retry_after };
-                    ticket.give_back(outcome.clone());
-                    return outcome;
+                    ticket.give_back(&outcome);
+                    outcome
                 }
             },
-            claims::Claim::Repeat(running) => {
+            claims::Claim::Repeat(mut running) => {
                 self.gate.show(asker, command.class()).await;
-                running
+                match running.outcome().await {
+                    Some(Outcome::Pending { appointment, change, promise }) => {
+                        self.truth_about(&visit, appointment, change, promise).await
+                    }
+                    Some(outcome) => outcome,
+                    // The task that served it panicked.
+                    None => self.fault(&visit, &Memory::default()).await,
+                }
             }
-        };
-        let outcome = running.outcome().await;
-        match outcome {
-            Some(Outcome::Pending { appointment, change, promise }) if running.is_repeat() => {
-                self.truth_about(&visit, appointment, change, promise).await
-            }
-            Some(outcome) => outcome,
-            // The task that served it panicked; the caller still hears a sentence and is on a list.
-            None => self.fault(&visit, &Memory::default()).await,
         }
     }
 

@@ -61,11 +61,8 @@ pub(super) struct Ticket {
     answer: watch::Sender<Option<Outcome>>,
 }
 
-/// An answer that is there or will be.
-pub(super) struct Running {
-    answer: Answer,
-    repeat: bool,
-}
+/// The first one's answer, which is there or will be.
+pub(super) struct Running(Answer);
 
 impl InFlight {
     pub(super) fn claim(self: &Arc<Self>, visit: &Visit, command: &Command, fingerprint: &str, now: Timestamp) -> Claim {
@@ -85,7 +82,7 @@ impl InFlight {
         if let Some(entry) = entries.get(&key)
             && entry.still_answers(key.tool_call.is_some(), now)
         {
-            return Claim::Repeat(Running { answer: entry.answer.clone(), repeat: true });
+            return Claim::Repeat(Running(entry.answer.clone()));
         }
         if entries.len() >= SWEEP_ABOVE {
             sweep(&mut entries, now);
@@ -126,11 +123,7 @@ impl Entry {
 }
 
 impl Ticket {
-    pub(super) fn follow(&self) -> Running {
-        Running { answer: Answer::Coming(self.answer.subscribe()), repeat: false }
-    }
-
-    pub(super) fn done(mut self, outcome: Outcome, now: Timestamp) {
+    pub(super) fn done(mut self, outcome: &Outcome, now: Timestamp) {
         if let Some(key) = self.key.take() {
             let mut entries = self.claims.entries();
             if self.keep {
@@ -141,15 +134,22 @@ impl Ticket {
                 entries.remove(&key);
             }
         }
-        self.answer.send_replace(Some(outcome));
+        self.tell(outcome);
     }
 
     /// It was not done, and whoever waits hears why; the next repeat is decided afresh.
-    pub(super) fn give_back(mut self, outcome: Outcome) {
+    pub(super) fn give_back(mut self, outcome: &Outcome) {
         if let Some(key) = self.key.take() {
             self.claims.entries().remove(&key);
         }
-        self.answer.send_replace(Some(outcome));
+        self.tell(outcome);
+    }
+
+    fn tell(&self, outcome: &Outcome) {
+        // Nearly always nobody asked twice.
+        if self.answer.receiver_count() > 0 {
+            self.answer.send_replace(Some(outcome.clone()));
+        }
     }
 }
 
@@ -163,13 +163,9 @@ impl Drop for Ticket {
 }
 
 impl Running {
-    pub(super) fn is_repeat(&self) -> bool {
-        self.repeat
-    }
-
     /// The answer; `None` when the task that was to give it died.
     pub(super) async fn outcome(&mut self) -> Option<Outcome> {
-        match &mut self.answer {
+        match &mut self.0 {
             Answer::Coming(answer) => answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone()),
             Answer::Given(outcome) => Some(Outcome::clone(outcome)),
         }
