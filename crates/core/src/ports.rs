@@ -304,8 +304,15 @@ pub struct AppointmentFilter {
 /// Holds, appointments and intents. Each method is one transaction.
 #[async_trait]
 pub trait Diary: Send + Sync {
-    /// What is blocked in `[from, to)`; holds that ended by `now` are not.
-    async fn busy(&self, scope: Scope<'_>, from: Timestamp, to: Timestamp, now: Timestamp) -> Result<Vec<Busy>, StoreError>;
+    /// What is blocked of `resources` in `[from, to)`; holds that ended by `now` are not.
+    async fn busy(
+        &self,
+        scope: Scope<'_>,
+        resources: &[Resource],
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Busy>, StoreError>;
 
     /// Lets the earlier holds of `call` go, then holds what is still free of `wishes`, at most `most`,
     /// in their order. Without a call nothing is let go.

@@ -133,6 +133,14 @@ impl Line {
         lines
     }
 
+    /// Whether `hold` is of this way of serving.
+    pub fn serves(&self, hold: &Hold) -> bool {
+        self.staff == hold.staff
+            && self.event_type == hold.event_type
+            && self.resources.contains(&hold.resource)
+            && self.parts_at(hold.start) == hold.parts
+    }
+
     /// The parts of a service that begins at `start`; none where the whole is one booking.
     pub fn parts_at(&self, start: Timestamp) -> Vec<PartWish> {
         let place = |part: &LinePart| {

@@ -10,7 +10,7 @@ use frontdesk_core::ports::{
     AppointmentFilter, Beginning, Begun, Busy, CallRow, CallbackFilter, Callbacks, Calls, Claimed, Claims, Diary, Settlement,
     Step, StoreError, VoiceEvent,
 };
-use frontdesk_core::slot::{Hold, HoldWish};
+use frontdesk_core::slot::{Hold, HoldWish, Resource};
 use frontdesk_core::tenant::Scope;
 use jiff::{SignedDuration, Timestamp};
 
@@ -37,7 +37,7 @@ macro_rules! metered {
 }
 
 metered!(Diary {
-    fn busy(scope: Scope<'_>, from: Timestamp, to: Timestamp, now: Timestamp) -> Vec<Busy>;
+    fn busy(scope: Scope<'_>, resources: &[Resource], from: Timestamp, to: Timestamp, now: Timestamp) -> Vec<Busy>;
     fn hold(scope: Scope<'_>, call: Option<&CallId>, wishes: &[HoldWish], most: usize, now: Timestamp) -> Vec<Hold>;
     fn find_hold(scope: Scope<'_>, id: &SlotId) -> Option<Hold>;
     fn renew_hold(scope: Scope<'_>, id: &SlotId, enough: Option<Timestamp>, now: Timestamp) -> bool;

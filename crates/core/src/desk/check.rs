@@ -136,6 +136,9 @@ impl Desk {
         };
         let found = self.only_of(&search, &asked, start).await?;
         if found.starts.contains_key(&start) {
+            if let Some(hold) = self.in_hand(session, &search, &found, start).await? {
+                return Ok(Outcome::Available(Offer::from(&hold)));
+            }
             let held = self.hold(&search, &found, &[start], 1).await?;
             if let Some(hold) = held.first() {
                 let offer = Offer::from(hold);

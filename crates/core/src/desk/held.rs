@@ -1,17 +1,20 @@
 //! Slots that a call has in its hand: kept, looked at again, let go.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::check::Wish;
+use super::offers::{Found, Search};
 use super::{Desk, Session};
 use crate::ids::SlotId;
 use crate::outcome::{Answer, Missed, Offer, Outcome};
 use crate::ports::StoreError;
-use crate::slot::Hold;
+use crate::slot::{Hold, busy_stretches};
 use crate::speech::when::{DateWish, TimeWish, When};
 
 /// A hold that lasts longer is given away as it is; a write for nothing would make the caller wait.
 const ENOUGH: SignedDuration = SignedDuration::from_mins(1);
+/// A hold that lasts so long is as good as a new one.
+const FRESH: SignedDuration = SignedDuration::from_mins(4);
 
 impl Desk {
     /// Keeps a slot for its full time again.
@@ -31,6 +34,32 @@ impl Desk {
     pub(super) async fn is_kept(&self, session: &Session<'_>, hold: &Hold) -> Result<bool, StoreError> {
         let (scope, now) = (session.tenant().scope(), session.now);
         Ok(hold.until > now && self.parts.diary.renew_hold(scope, &hold.id, Some(now + ENOUGH), now).await?)
+    }
+
+    /// The slot that this call was given a moment ago for the same wish: asked again, it hears of it again, and
+    /// nothing is written.
+    pub(super) async fn in_hand(
+        &self,
+        session: &Session<'_>,
+        search: &Search<'_>,
+        found: &Found,
+        start: Timestamp,
+    ) -> Result<Option<Hold>, StoreError> {
+        let ([slot], true) = (session.memory.offered.as_slice(), found.is_held) else { return Ok(None) };
+        let Some(hold) = self.own_hold(session, slot).await? else { return Ok(None) };
+        let lines = found.starts.get(&start).into_iter().flatten().filter_map(|at| found.lines.get(*at));
+        let is_same = hold.service == search.service.name
+            && hold.start == start
+            && hold.end == start + search.service.duration()
+            && hold.busy == busy_stretches(search.service, start)
+            && hold.replaces.as_ref() == search.replaces.map(|it| &it.id)
+            && lines.into_iter().any(|line| line.serves(&hold));
+        let until = session.now + FRESH;
+        if !is_same || hold.until < until {
+            return Ok(None);
+        }
+        let is_kept = self.parts.diary.renew_hold(search.tenant.scope(), slot, Some(until), session.now).await?;
+        Ok(is_kept.then_some(hold))
     }
 
     /// A hold that ended is checked as if it were asked for anew.

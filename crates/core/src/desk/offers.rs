@@ -47,6 +47,8 @@ pub(super) struct Search<'a> {
 pub(super) struct Found {
     pub(super) lines: Vec<Line>,
     pub(super) starts: BTreeMap<Timestamp, Vec<usize>>,
+    /// Whether the call holds some of the one start's time itself.
+    pub(super) is_held: bool,
 }
 
 /// A free start that is shown without being held.
@@ -86,21 +88,23 @@ impl Desk {
     pub(super) async fn only_of(&self, search: &Search<'_>, asked: &Asked, start: Timestamp) -> Result<Found, StoreError> {
         let stretches = busy_stretches(search.service, start);
         let (Some((from, _)), Some((_, to))) = (stretches.first(), stretches.last()) else { return Ok(Found::default()) };
-        let busy = self.parts.diary.busy(search.tenant.scope(), *from, *to, search.now).await?;
+        let busy = self.parts.diary.busy(search.tenant.scope(), &asked.resources(), *from, *to, search.now).await?;
         let listed = |free: &Free| free.starts.binary_search(&start).is_ok();
         let starts = asked.free(search, &busy, |free| if listed(free) { vec![start] } else { Vec::new() });
-        Ok(Found { lines: asked.lines.clone(), starts })
+        let is_held = search.call.is_some() && busy.iter().any(|it| it.held_by.as_ref() == search.call);
+        Ok(Found { lines: asked.lines.clone(), starts, is_held })
     }
 
     /// All that is free. One line that did not answer is left out; if nothing is free without it, that is
     /// an error.
     pub(super) async fn all_of(&self, search: &Search<'_>, asked: Asked) -> Result<Found, SearchError> {
         let day = SignedDuration::from_hours(24);
-        let busy = self.parts.diary.busy(search.tenant.scope(), search.from - day, search.to + day, search.now).await?;
+        let (from, to) = (search.from - day, search.to + day);
+        let busy = self.parts.diary.busy(search.tenant.scope(), &asked.resources(), from, to, search.now).await?;
         let starts = asked.free(search, &busy, |free| free.starts.clone());
         match asked.answers.into_iter().find_map(Result::err) {
             Some(error) if starts.is_empty() => Err(SearchError::Calendar(error)),
-            _ => Ok(Found { lines: asked.lines, starts }),
+            _ => Ok(Found { lines: asked.lines, starts, is_held: false }),
         }
     }
 
@@ -222,6 +226,14 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Whatever can serve any of the lines.
+    fn resources(&self) -> Vec<Resource> {
+        let mut all: Vec<Resource> = self.lines.iter().flat_map(|line| &line.resources).cloned().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     fn free(
         &self,
         search: &Search<'_>,
@@ -266,7 +278,7 @@ impl Found {
     pub(super) fn assumed(search: &Search<'_>) -> Self {
         let lines = Line::of(search.tenant, search.service, search.staff.map(|staff| staff.name.as_str()));
         let all = (0..lines.len()).collect();
-        Self { lines, starts: BTreeMap::from([(search.from, all)]) }
+        Self { lines, starts: BTreeMap::from([(search.from, all)]), is_held: false }
     }
 
     /// Every start with everyone who can serve it.

@@ -268,10 +268,13 @@ async fn a_storm_of_shuffled_and_doubled_events_ends_where_the_clean_order_ends(
         let all = frontdesk_core::ports::Diary::appointments(&house.inner.store, scope.scope(), &filter).await.expect("read");
         let mut facts: Vec<_> = all.into_iter().map(|it| (it.calendar_uid, it.start, it.end, it.state, it.staff)).collect();
         facts.sort_by(|one, other| one.0.cmp(&other.0));
-        let busy =
-            frontdesk_core::ports::Diary::busy(&house.inner.store, scope.scope(), monday(0), monday(24 * 7 + round), house.now())
-                .await
-                .expect("read");
+        let lines = scope.services.iter().flat_map(|service| frontdesk_core::slot::Line::of(&scope, service, None));
+        let mut places: Vec<_> = lines.flat_map(|line| line.resources).collect();
+        places.sort();
+        places.dedup();
+        let (store, until) = (&house.inner.store, monday(24 * 7 + round));
+        let busy = frontdesk_core::ports::Diary::busy(store, scope.scope(), &places, monday(0), until, house.now());
+        let busy = busy.await.expect("read");
         let mut busy: Vec<_> = busy.into_iter().map(|it| (it.resource, it.from, it.to)).collect();
         busy.sort();
         (facts, busy)

@@ -28,7 +28,7 @@ use frontdesk_core::protection::{Switch, Switches};
 use frontdesk_core::redact::Redactor;
 use frontdesk_core::sensitive::Secret;
 use frontdesk_core::shared::{BreakerRow, BucketRow, MemoryState};
-use frontdesk_core::slot::{Hold, HoldWish};
+use frontdesk_core::slot::{Hold, HoldWish, Resource};
 use frontdesk_core::tenant::{
     CalendarKind, Language, Notify, Policy, Scope, Segment, Service, Staff, Tenant, TenantSecrets, Zone,
 };
@@ -101,7 +101,7 @@ impl Calendar for Stub {
 
 #[async_trait]
 impl Diary for Stub {
-    async fn busy(&self, _: Scope<'_>, _: Timestamp, _: Timestamp, _: Timestamp) -> Stored<Vec<Busy>> {
+    async fn busy(&self, _: Scope<'_>, _: &[Resource], _: Timestamp, _: Timestamp, _: Timestamp) -> Stored<Vec<Busy>> {
         Ok(Vec::new())
     }
     async fn hold(&self, _: Scope<'_>, _: Option<&CallId>, _: &[HoldWish], _: usize, _: Timestamp) -> Stored<Vec<Hold>> {

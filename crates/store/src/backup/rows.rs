@@ -25,6 +25,8 @@ struct Table {
     columns: Vec<String>,
     /// The column that the database numbers itself.
     serial: Option<String>,
+    /// Whether the rows have numbers beside the columns.
+    is_numbered: bool,
 }
 
 fn tables(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<Vec<Table>, StoreError> {
@@ -33,7 +35,8 @@ fn tables(tx: &mut Tx<'_>, dialect: &Dialect) -> Result<Vec<Table>, StoreError> 
         let reading = rows::Reading { table: "schema", row: &row };
         let (at, name, serial) = (reading.text("at")?, reading.text("name")?, reading.number("serial")? != 0);
         if found.last().is_none_or(|table| table.name != at) {
-            found.push(Table { name: at, columns: Vec::new(), serial: None });
+            let is_numbered = reading.number("numbered")? != 0;
+            found.push(Table { name: at, columns: Vec::new(), serial: None, is_numbered });
         }
         if let Some(table) = found.last_mut() {
             table.serial = table.serial.take().or_else(|| serial.then(|| name.clone()));
@@ -101,11 +104,11 @@ pub(super) fn dump(tx: &mut Tx<'_>, dialect: &Dialect, about: &About, out: &mut 
     out.line(&serde_json::to_string(&manifest).map_err(|error| StoreError::Broken(Box::new(error)))?)?;
     for (table, told) in found.iter().zip(&manifest.tables) {
         let columns: Vec<String> = table.columns.iter().map(|column| quoted(column)).collect();
-        let order = match (&table.serial, dialect.name) {
-            (Some(serial), _) => format!(" ORDER BY {}", quoted(serial)),
+        let order = match &table.serial {
+            Some(serial) => format!(" ORDER BY {}", quoted(serial)),
             // The order in which rows came decides between them in some places.
-            (None, "sqlite") => format!(" ORDER BY {ROW_NUMBER}"),
-            (None, _) => String::new(),
+            None if table.is_numbered => format!(" ORDER BY {ROW_NUMBER}"),
+            None => String::new(),
         };
         let sql = format!("SELECT {} FROM {}{order}", columns.join(", "), kept(table, about.now));
         let mut rows = 0;

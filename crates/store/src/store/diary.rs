@@ -20,30 +20,61 @@ use crate::rows::{Reading, ms, to_json};
 /// How often holds that are over are swept out; until then they block nothing.
 const SWEEP_EVERY_MS: i64 = 60_000;
 
+/// So many resources are asked for with one statement.
+const MOST_AT_ONCE: usize = 8;
+
+macro_rules! busy_of {
+    ($resources:literal) => {
+        concat!(
+            "SELECT resource, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
+                    CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
+             WHERE tenant = ? AND from_ms < ? AND from_ms > ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)
+               AND resource ",
+            $resources
+        )
+    };
+}
+const BUSY_OF_ONE: &str = busy_of!("= ?");
+const BUSY_OF_SEVERAL: &str = busy_of!("IN (?, ?, ?, ?, ?, ?, ?, ?)");
+
 #[async_trait]
 impl Diary for Store {
-    async fn busy(&self, scope: Scope<'_>, from: Timestamp, to: Timestamp, now: Timestamp) -> Result<Vec<Busy>, StoreError> {
-        let tenant = scope.tenant().clone();
+    async fn busy(
+        &self,
+        scope: Scope<'_>,
+        resources: &[Resource],
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Busy>, StoreError> {
+        let (tenant, resources) = (scope.tenant().clone(), resources.to_vec());
         self.engine
             .peek(move |tx| {
-                let rows = tx.all(
-                    "SELECT resource, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
-                            CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
-             WHERE tenant = ? AND from_ms < ? AND from_ms > ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)",
-                    args![tenant.as_str(), ms(to), ms(from) - LONGEST_MS, ms(from), ms(now)],
-                )?;
-                rows.iter()
-                    .map(|row| {
+                let mut found = Vec::new();
+                for some in resources.chunks(MOST_AT_ONCE) {
+                    let last = some.last().map_or("", Resource::as_str);
+                    let at = |place: usize| some.get(place).map_or(last, Resource::as_str);
+                    let (tenant, to, earliest, from, now) = (tenant.as_str(), ms(to), ms(from) - LONGEST_MS, ms(from), ms(now));
+                    // A statement for each number would be many: of several the last one stands in for those that are not there.
+                    let rows = match some.len() {
+                        1 => tx.all(BUSY_OF_ONE, args![tenant, to, earliest, from, now, last])?,
+                        _ => tx.all(
+                            BUSY_OF_SEVERAL,
+                            args![tenant, to, earliest, from, now, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)],
+                        )?,
+                    };
+                    for row in &rows {
                         let reading = Reading { table: "occupancy", row };
-                        Ok(Busy {
+                        found.push(Busy {
                             resource: Resource::from_stored(reading.text("resource")?),
                             from: reading.instant("from_ms")?,
                             to: reading.instant("to_ms")?,
                             held_by: reading.text_or_none("held_by")?.map(CallId::new),
                             appointment: reading.text_or_none("appointment")?.map(BookingId::new),
-                        })
-                    })
-                    .collect()
+                        });
+                    }
+                }
+                Ok(found)
             })
             .await
     }
@@ -65,7 +96,7 @@ impl Diary for Store {
         self.engine
             .write(Durability::Process, move |tx| {
                 if is_due {
-                    forget_old_holds(tx, now)?;
+                    forget_old_holds(tx, last, now)?;
                 }
                 if let Some(call) = &call {
                     release(tx, &tenant, Some(call), None)?;

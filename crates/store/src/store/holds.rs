@@ -127,9 +127,16 @@ pub(super) fn release(tx: &mut Tx<'_>, tenant: &TenantId, call: Option<&CallId>,
     Ok(())
 }
 
-pub(super) fn forget_old_holds(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+/// Lets go what is over and was not at `last_ms`, when this was done before.
+pub(super) fn forget_old_holds(tx: &mut Tx<'_>, last_ms: i64, now: Timestamp) -> Result<(), StoreError> {
+    // Some of what ended shortly before may have been told of later: gateways' clocks differ by seconds.
+    let since = last_ms.saturating_sub(2 * i64::try_from(HOLD_TTL.as_millis()).unwrap_or(0));
+    tx.run(
+        "DELETE FROM occupancy WHERE kind = 'hold' AND until_ms <= ?2
+           AND (tenant, owner) IN (SELECT tenant, id FROM holds WHERE until_ms > ?1 AND until_ms <= ?2)",
+        args![since, ms(now)],
+    )?;
     tx.run("DELETE FROM holds WHERE until_ms < ?", args![ms(now - MEMORY_OF_HOLDS)])?;
-    tx.run("DELETE FROM occupancy WHERE until_ms IS NOT NULL AND until_ms <= ?", args![ms(now)])?;
     Ok(())
 }
 

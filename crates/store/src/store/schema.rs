@@ -26,7 +26,8 @@ pub(crate) struct Dialect {
     golden: &'static str,
     /// Its word in a backup.
     pub(crate) name: &'static str,
-    /// Every table with its columns in order, and whether the database numbers that column itself.
+    /// Every table with its columns in order, whether the database numbers that column itself, and whether it numbers
+    /// the table's rows beside the columns.
     pub(crate) columns: &'static str,
     /// Every trigger by name, with what makes it again.
     pub(crate) triggers: &'static str,
@@ -39,12 +40,13 @@ macro_rules! migrations {
 }
 
 pub(crate) static SQLITE: Dialect = Dialect {
-    migrations: migrations!("sqlite", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 10 "revisions", 11 "alerts"),
+    migrations: migrations!("sqlite", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 10 "revisions", 11 "alerts", 12 "fewer_indexes"),
     has_record: "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations')",
     record: "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL) STRICT",
     listing: &[
-        "SELECT 'table ' || name || CASE strict WHEN 1 THEN ' strict' ELSE '' END AS line FROM pragma_table_list
-         WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'",
+        "SELECT 'table ' || name || CASE strict WHEN 1 THEN ' strict' ELSE '' END
+                || CASE wr WHEN 1 THEN ' without rowid' ELSE '' END AS line
+         FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'",
         "SELECT 'column ' || at.name || '.' || it.name || ' ' || it.type || CASE it.\"notnull\" WHEN 1 THEN ' not null' ELSE '' END
                 || COALESCE(' default ' || it.dflt_value, '') || CASE it.pk WHEN 0 THEN '' ELSE ' key ' || it.pk END AS line
          FROM sqlite_schema AS at JOIN pragma_table_xinfo(at.name) AS it WHERE at.type = 'table' AND at.name NOT LIKE 'sqlite_%'",
@@ -57,13 +59,13 @@ pub(crate) static SQLITE: Dialect = Dialect {
     ],
     golden: include_str!("../../migrations/sqlite/schema.txt"),
     name: "sqlite",
-    columns: "SELECT at.name AS at, it.name AS name, 0 AS serial FROM pragma_table_list AS at JOIN pragma_table_info(at.name) AS it
+    columns: "SELECT at.name AS at, it.name AS name, 0 AS serial, 1 - at.wr AS numbered FROM pragma_table_list AS at JOIN pragma_table_info(at.name) AS it
               WHERE at.schema = 'main' AND at.type = 'table' AND at.name NOT LIKE 'sqlite_%' ORDER BY at.name, it.cid",
     triggers: "SELECT name, tbl_name AS at, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name",
 };
 
 pub(crate) static POSTGRES: Dialect = Dialect {
-    migrations: migrations!("postgres", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 10 "revisions", 11 "alerts"),
+    migrations: migrations!("postgres", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 10 "revisions", 11 "alerts", 12 "fewer_indexes"),
     has_record: "SELECT to_regclass('schema_migrations') IS NOT NULL",
     record: "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL)",
     listing: &[
@@ -101,7 +103,7 @@ pub(crate) static POSTGRES: Dialect = Dialect {
     ],
     golden: include_str!("../../migrations/postgres/schema.txt"),
     name: "postgres",
-    columns: "SELECT at.relname::text AS at, it.attname::text AS name, it.attidentity <> '' AS serial
+    columns: "SELECT at.relname::text AS at, it.attname::text AS name, it.attidentity <> '' AS serial, FALSE AS numbered
               FROM pg_class AS at JOIN pg_attribute AS it ON it.attrelid = at.oid
               WHERE at.relnamespace = current_schema()::regnamespace AND at.relkind = 'r' AND it.attnum > 0 AND NOT it.attisdropped
               ORDER BY at.relname, it.attnum",

@@ -201,7 +201,11 @@ async fn a_booking_is_told_when_the_calendar_has_confirmed_it(base: Base) {
     for minute in [4, 5] {
         stored.store.settle(salon.scope(), &moving, &settled, at(minute)).await.expect("settled");
     }
-    let busy = stored.store.busy(salon.scope(), at(0), at(2000), at(6)).await.expect("read");
+    let busy = stored
+        .store
+        .busy(salon.scope(), std::slice::from_ref(&wanted.appointment.resource), at(0), at(2000), at(6))
+        .await
+        .expect("read");
     assert_eq!(busy.iter().map(|it| it.from).collect::<Vec<_>>(), [at(900)], "the new time stays blocked");
     let rows = stored.store.outbox(&OutboxFilter::default()).await.expect("read");
     assert_eq!((rows.len(), rows[0].row.facts.old_start), (2, Some(at(600))));

@@ -153,7 +153,7 @@ impl History<'_> {
 
     async fn check(&self, after: &Turn) -> Result<(), TestCaseError> {
         let (store, scope, now) = (&self.stored.store, self.tenant.scope(), at(self.clock));
-        let busy = store.busy(scope, at(0), at(2000), now).await.expect("read");
+        let busy = store.busy(scope, &self.resources, at(0), at(2000), now).await.expect("read");
         for (index, one) in busy.iter().enumerate() {
             for other in &busy[index + 1..] {
                 prop_assert!(may_share(one, other), "after {after:?}:\n{one:?}\n{other:?}");

@@ -74,7 +74,16 @@ async fn undone(base: Base, fails: bool) {
         stored.store.settle(salon.scope(), &intent, &settlement, at(2)).await.expect("settled");
         let now = stored.store.intent(salon.scope(), &intent.id).await.expect("read").expect("there").state;
         let state = stored.store.appointment(salon.scope(), &appointment.id).await.expect("read").expect("there").state;
-        (now, state, stored.store.busy(salon.scope(), at(0), at(2000), at(2)).await.expect("read").len())
+        (
+            now,
+            state,
+            stored
+                .store
+                .busy(salon.scope(), std::slice::from_ref(&appointment.resource), at(0), at(2000), at(2))
+                .await
+                .expect("read")
+                .len(),
+        )
     };
     let undo = Settlement::Undo { until: at(200), why: "refused".to_owned() };
     assert_eq!(settle(undo).await, (IntentState::Undoing, AppointmentState::Refused, 1));

@@ -40,7 +40,9 @@ async fn two_tenants_share_nothing_but_the_file(base: Base) {
     let held = stored.store.hold(one.scope(), Some(&call(1)), &[wish("s_1", &resource, 600, 60)], 3, at(0)).await.expect("held");
     assert_eq!(held.len(), 1);
     assert!(stored.store.find_hold(other.scope(), &SlotId::new("s_1")).await.expect("read").is_none());
-    assert!(stored.store.busy(other.scope(), at(0), at(2000), at(0)).await.expect("read").is_empty());
+    assert!(
+        stored.store.busy(other.scope(), std::slice::from_ref(&resource), at(0), at(2000), at(0)).await.expect("read").is_empty()
+    );
     let same =
         stored.store.hold(other.scope(), Some(&call(1)), &[wish("s_2", &resource, 600, 60)], 3, at(0)).await.expect("held");
     assert_eq!(same.len(), 1, "the same person's name in another business is another person");
@@ -218,7 +220,8 @@ async fn what_lasts_for_days_blocks_all_of_them(base: Base) {
     for (number, from) in [600 - 30, 600 + DAY - 30, 600 + 2 * DAY + 90, 600 + 3 * DAY - 30].into_iter().enumerate() {
         let beside = beginning(&format!("{number}"), &emma, from, 60, None, true);
         assert_eq!(stored.store.begin(salon.scope(), &beside, at(0)).await.expect("answered"), Begun::Blocked, "{from}");
-        let busy = stored.store.busy(salon.scope(), at(from), at(from + 60), at(0)).await.expect("read");
+        let busy =
+            stored.store.busy(salon.scope(), std::slice::from_ref(&emma), at(from), at(from + 60), at(0)).await.expect("read");
         assert!(!busy.is_empty(), "{from}");
     }
     for (id, from) in [("before", 540), ("after", 600 + 3 * DAY)] {
@@ -236,7 +239,7 @@ async fn a_stretch_of_many_months_is_refused_and_nothing_of_it_is_kept(base: Bas
     let days = |days: i64| beginning("1", &Resource::house(), 600, days * 24 * 60, None, true);
     let refused = stored.store.begin(salon.scope(), &days(63), at(0)).await.expect_err("refused");
     assert!(refused.with_causes().contains("more than 62 days"), "{}", refused.with_causes());
-    assert_eq!(stored.store.busy(salon.scope(), at(0), at(100 * 24 * 60), at(0)).await.expect("read"), []);
+    assert_eq!(stored.store.busy(salon.scope(), &[Resource::house()], at(0), at(100 * 24 * 60), at(0)).await.expect("read"), []);
     assert_eq!(stored.store.begin(salon.scope(), &days(62), at(0)).await.expect("answered"), Begun::Yes);
 }
 

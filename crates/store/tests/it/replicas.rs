@@ -53,7 +53,8 @@ async fn of_two_gateways_that_want_one_time_one_gets_it() {
         let (one, other) = tokio::join!(book(0), book(1));
         assert!(one != other, "booking {race}: {one} {other}");
     }
-    let busy = gateways[0].busy(salon.scope(), at(10_000), at(20_000), at(0)).await.expect("read");
+    let busy =
+        gateways[0].busy(salon.scope(), std::slice::from_ref(&resource), at(10_000), at(20_000), at(0)).await.expect("read");
     assert_eq!(busy.len(), 100);
 }
 

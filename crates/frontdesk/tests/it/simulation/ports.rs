@@ -17,7 +17,7 @@ use frontdesk_core::ports::{
     AppointmentFilter, Beginning, Begun, Busy, CallRow, CallbackFilter, Callbacks, Calls, Diary, Settlement, Step, StoreError,
     VoiceEvent,
 };
-use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish};
+use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
 use frontdesk_core::tenant::Scope;
 use frontdesk_store::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -110,8 +110,15 @@ impl Ports {
 
 #[async_trait]
 impl Diary for Ports {
-    async fn busy(&self, scope: Scope<'_>, from: Timestamp, to: Timestamp, now: Timestamp) -> Result<Vec<Busy>, StoreError> {
-        let mut busy = at_once(self.store.busy(scope, from, to, now))?;
+    async fn busy(
+        &self,
+        scope: Scope<'_>,
+        resources: &[Resource],
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Busy>, StoreError> {
+        let mut busy = at_once(self.store.busy(scope, resources, from, to, now))?;
         if self.planted == Planted::HoldsForgotten {
             busy.retain(|it| it.held_by.is_none());
         }

@@ -8,6 +8,7 @@ use frontdesk_core::ids::{BookingId, IntentId};
 use frontdesk_core::outcome::{Answer, Outcome};
 use frontdesk_core::policy::refuses_hours;
 use frontdesk_core::ports::{AppointmentFilter, CallbackFilter, Callbacks as _, Diary as _};
+use frontdesk_core::slot::{Line, Resource};
 use frontdesk_core::tenant::CalendarKind;
 use jiff::SignedDuration;
 
@@ -84,7 +85,11 @@ impl World {
         let now = self.around.clock.now();
         let span = SignedDuration::from_hours(24 * 40);
         for tenant in &self.around.tenants.0 {
-            let busy = at_once(gateway.ports.store().busy(tenant.scope(), now - span, now + span, now)).expect("readable");
+            let lines = tenant.services.iter().flat_map(|service| Line::of(tenant, service, None));
+            let resources: BTreeSet<Resource> = lines.flat_map(|line| line.resources).collect();
+            let resources: Vec<Resource> = resources.into_iter().collect();
+            let store = gateway.ports.store();
+            let busy = at_once(store.busy(tenant.scope(), &resources, now - span, now + span, now)).expect("readable");
             for (index, one) in busy.iter().enumerate() {
                 for two in &busy[index + 1..] {
                     let apart = one.resource != two.resource || one.to <= two.from || two.to <= one.from;
