@@ -140,7 +140,7 @@ pub enum CallState {
 
 /// What has been said in a call so far, so that nothing is asked twice. A later empty value never
 /// erases an earlier one.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
     /// The name that the caller gave.

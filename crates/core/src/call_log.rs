@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::booking::Appointment;
 use crate::call::{CallContext, CallState, Memory};
 use crate::call_facts::{Disposition, Figures};
 use crate::ids::CallId;
+use crate::ports::AppointmentFilter;
 use crate::ports::StoreError;
 use crate::tenant::Scope;
 
@@ -82,6 +84,15 @@ pub struct Step {
 pub trait Calls: Send + Sync {
     /// Makes the call known, whatever arrives first, and returns what was said in it so far.
     async fn open(&self, scope: Scope<'_>, call: &CallContext, now: Timestamp) -> Result<Memory, StoreError>;
+
+    /// The same, together with the appointments that `own` asks for, read at once.
+    async fn open_with(
+        &self,
+        scope: Scope<'_>,
+        call: &CallContext,
+        own: &AppointmentFilter,
+        now: Timestamp,
+    ) -> Result<(Memory, Vec<Appointment>), StoreError>;
 
     /// Keeps what was said.
     async fn remember(&self, scope: Scope<'_>, call: &CallId, memory: &Memory) -> Result<(), StoreError>;

@@ -121,6 +121,8 @@ pub struct Visit {
 struct Session<'a> {
     visit: &'a Visit,
     memory: Memory,
+    /// The caller's own standing appointments as the request began, where they were read with the memory.
+    own: Option<Vec<Appointment>>,
     now: Timestamp,
     deadline: Deadline,
     /// The request as a fingerprint: the same again after a question is consent.
@@ -227,13 +229,15 @@ impl Desk {
     /// `_admission` is the proof that the limits were asked.
     async fn act(&self, visit: &Visit, command: Command, fingerprint: &str, _admission: Admission) -> Outcome {
         let now = self.now();
-        let memory = match self.parts.calls.open(visit.tenant.scope(), &visit.call, now).await {
-            Ok(memory) => memory,
-            Err(_) => return self.fault(visit, &Memory::default()).await,
+        let (scope, calls) = (visit.tenant.scope(), &self.parts.calls);
+        let opened = match own_of(visit, now).filter(|_| command.asks_for_own()) {
+            Some(filter) => calls.open_with(scope, &visit.call, &filter, now).await.map(|(memory, own)| (memory, Some(own))),
+            None => calls.open(scope, &visit.call, now).await.map(|memory| (memory, None)),
         };
+        let Ok((memory, own)) = opened else { return self.fault(visit, &Memory::default()).await };
         let deadline = Deadline::within(if command.writes() { self.budgets.write } else { self.budgets.check });
-        let before = serde_json::to_string(&memory).unwrap_or_default();
-        let mut session = Session { visit, memory, now, deadline, fingerprint };
+        let before = memory.clone();
+        let mut session = Session { visit, memory, own, now, deadline, fingerprint };
         let outcome = match self.dispatch(&mut session, command).await {
             Ok(outcome) => outcome,
             Err(_) => self.fault(visit, &session.memory).await,
@@ -245,7 +249,7 @@ impl Desk {
             session.memory.served = served;
         }
         if let Some(call) = &visit.call.id
-            && serde_json::to_string(&session.memory).unwrap_or_default() != before
+            && session.memory != before
         {
             // What was said helps the next turn; losing it costs a repeated question, not the outcome.
             let _ = self.parts.calls.remember(visit.tenant.scope(), call, &session.memory).await;
@@ -297,14 +301,10 @@ impl Desk {
 
     /// The caller's own standing appointments, by start.
     async fn own_appointments(&self, session: &Session<'_>) -> Result<Vec<Appointment>, StoreError> {
-        let Some(phone) = session.visit.call.caller.phone() else { return Ok(Vec::new()) };
-        let filter = AppointmentFilter {
-            owner: Some(phone.clone()),
-            ending_after: Some(session.now),
-            standing_only: true,
-            limit: 20,
-            ..AppointmentFilter::default()
-        };
+        if let Some(own) = &session.own {
+            return Ok(own.clone());
+        }
+        let Some(filter) = own_of(session.visit, session.now) else { return Ok(Vec::new()) };
         self.parts.diary.appointments(session.tenant().scope(), &filter).await
     }
 
@@ -323,6 +323,17 @@ impl Desk {
         let filter = AppointmentFilter { owner: Some(phone.clone()), limit: 500, ..AppointmentFilter::default() };
         self.parts.diary.appointments(session.tenant().scope(), &filter).await
     }
+}
+
+/// What the caller has, as a question; none for a caller without a number.
+fn own_of(visit: &Visit, now: Timestamp) -> Option<AppointmentFilter> {
+    Some(AppointmentFilter {
+        owner: Some(visit.call.caller.phone()?.clone()),
+        ending_after: Some(now),
+        standing_only: true,
+        limit: 20,
+        ..AppointmentFilter::default()
+    })
 }
 
 /// Counts a piece of detached work until it ends, however it ends.

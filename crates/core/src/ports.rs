@@ -258,6 +258,8 @@ pub struct Busy {
     pub to: Timestamp,
     /// The call whose hold it is; `None` for appointments and for holds without a call.
     pub held_by: Option<CallId>,
+    /// Which hold it is, and until when; `None` for appointments.
+    pub hold: Option<(SlotId, Timestamp)>,
     /// The appointment that it is, or that the hold would replace.
     pub appointment: Option<BookingId>,
 }

@@ -125,34 +125,29 @@ impl Redactor {
         }
     }
 
-    /// A body of whatever kind: of a JSON document every name that it calls one is also taken out of its
-    /// other texts, such as a title made of it.
-    pub fn document(&self, text: &str, depth: Depth) -> String {
-        self.exchange("", text, depth).1
+    /// A document with its names: every name that it calls one is also taken out of its other texts, such as a title
+    /// made of it.
+    pub fn document(&self, document: Value, depth: Depth) -> String {
+        let names = names_in([&document]);
+        self.without(document, &names, depth).to_string()
     }
 
     /// What was sent and what came back: the names that either calls one are taken out of both.
     pub fn exchange(&self, sent: &str, received: &str, depth: Depth) -> (String, String) {
-        let parsed = [sent, received].map(|text| serde_json::from_str::<Value>(text).ok());
-        let mut names = Vec::new();
-        parsed.iter().flatten().for_each(|document| collect_names(document, &mut names));
-        // The longest first: a whole name before its words.
-        names.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-        names.dedup();
-        let [sent, received] = [(sent, &parsed[0]), (received, &parsed[1])].map(|(text, document)| match document {
-            Some(document) => {
-                let mut document = document.clone();
-                self.json(&mut document, depth);
-                without_names(&mut document, &names);
-                document.to_string()
-            }
-            None => {
-                let mut text = Value::String(self.text(text, depth).into_owned());
-                without_names(&mut text, &names);
-                text.as_str().unwrap_or("").to_owned()
-            }
-        });
-        (sent, received)
+        let read = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| Value::String(text.to_owned()));
+        let (sent, received) = (read(sent), read(received));
+        let names = names_in([&sent, &received].into_iter().flatten());
+        let redacted = |document: Result<Value, Value>| match document {
+            Ok(document) => self.without(document, &names, depth).to_string(),
+            Err(text) => self.without(text, &names, depth).as_str().unwrap_or("").to_owned(),
+        };
+        (redacted(sent), redacted(received))
+    }
+
+    fn without(&self, mut document: Value, names: &[String], depth: Depth) -> Value {
+        self.json(&mut document, depth);
+        without_names(&mut document, names);
+        document
     }
 
     /// A path or query, as it may be written down: what is percent-encoded in it is looked at as well.
@@ -204,6 +199,15 @@ fn decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The names in documents, the longest first: a whole name before its words.
+fn names_in<'d>(documents: impl IntoIterator<Item = &'d Value>) -> Vec<String> {
+    let mut names = Vec::new();
+    documents.into_iter().for_each(|document| collect_names(document, &mut names));
+    names.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+    names.dedup();
+    names
 }
 
 /// The texts under personal names, whole and by their words.

@@ -40,7 +40,8 @@ pub(crate) fn slot(offer: &Offer, tenant: &Tenant, now: Timestamp) -> Value {
 
 /// An instant on the tenant's clock, with its offset.
 pub(crate) fn rfc3339(at: Timestamp, tenant: &Tenant) -> String {
-    at.to_zoned_datetime(tenant.zone().clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    whole.display_with_offset(tenant.zone().to_offset(at)).to_string()
 }
 
 fn appointment(shown: &Shown, tenant: &Tenant, now: Timestamp) -> Value {

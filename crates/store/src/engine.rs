@@ -292,6 +292,18 @@ impl Engine {
         }
     }
 
+    /// The same with several such statements, which need not see one state of the database.
+    pub(crate) async fn peeks<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        match &self.peeks {
+            Some(peeks) => peeks.run_all(work),
+            None => Self::ask(&self.reads, |to| Job::peek(work, to)).await,
+        }
+    }
+
     /// Runs `work` on one consistent state of the database.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where

@@ -209,6 +209,11 @@ impl Command {
         }
     }
 
+    /// Whether it begins with a look at what the caller has.
+    pub fn asks_for_own(&self) -> bool {
+        matches!(self, Self::Check(_) | Self::Collect(_) | Self::Find(_) | Self::Reschedule(_) | Self::Cancel(_))
+    }
+
     /// Whether somebody is left without what they wanted when it is refused.
     pub fn is_wish(&self) -> bool {
         self.writes() || matches!(self, Self::Callback(_))
@@ -239,7 +244,8 @@ impl Command {
     pub fn fingerprint(&self) -> String {
         let mut canon = Canon(Vec::with_capacity(256));
         std::hash::Hash::hash(self, &mut canon);
-        digest(&SHA256, &canon.0).as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+        digest(&SHA256, &canon.0).as_ref().iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 }
 

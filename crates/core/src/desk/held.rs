@@ -45,7 +45,11 @@ impl Desk {
         found: &Found,
         start: Timestamp,
     ) -> Result<Option<Hold>, StoreError> {
-        let ([slot], true) = (session.memory.offered.as_slice(), found.is_held) else { return Ok(None) };
+        let [slot] = session.memory.offered.as_slice() else { return Ok(None) };
+        let lasts = |(id, until): &(SlotId, Timestamp)| id == slot && *until >= session.now + FRESH;
+        if !found.in_hand.iter().any(lasts) {
+            return Ok(None);
+        }
         let Some(hold) = self.own_hold(session, slot).await? else { return Ok(None) };
         let lines = found.starts.get(&start).into_iter().flatten().filter_map(|at| found.lines.get(*at));
         let is_same = hold.service == search.service.name
@@ -54,12 +58,7 @@ impl Desk {
             && hold.busy == busy_stretches(search.service, start)
             && hold.replaces.as_ref() == search.replaces.map(|it| &it.id)
             && lines.into_iter().any(|line| line.serves(&hold));
-        let until = session.now + FRESH;
-        if !is_same || hold.until < until {
-            return Ok(None);
-        }
-        let is_kept = self.parts.diary.renew_hold(search.tenant.scope(), slot, Some(until), session.now).await?;
-        Ok(is_kept.then_some(hold))
+        Ok(is_same.then_some(hold))
     }
 
     /// A hold that ended is checked as if it were asked for anew.

@@ -38,7 +38,7 @@ impl Desk {
     /// What is known before the first word; within the inbound budget, whatever the calendar does.
     pub async fn preload(&self, visit: &Visit) -> (CallerInfo, Vec<Offer>) {
         let deadline = Deadline::within(self.budgets.inbound.mul_f32(0.8));
-        let session = Session { visit, memory: Memory::default(), now: self.now(), deadline, fingerprint: "" };
+        let session = Session { visit, memory: Memory::default(), own: None, now: self.now(), deadline, fingerprint: "" };
         let caller = self.caller_info(&session).await.unwrap_or_default();
         let next = self.next_free(&session, caller.usual_service.as_deref(), deadline).await;
         (caller, next)

@@ -148,9 +148,19 @@ pub fn kind_of(name: &str) -> NameKind {
     if name.len() > LONGEST {
         return NameKind::Plain;
     }
+    // Most names are written in small letters and need no words of their own.
+    let is_small = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if is_small {
+        let words: Vec<&str> = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|it| !it.is_empty()).collect();
+        return kind_of_words(&words);
+    }
     let words = split(name);
-    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    let is = |word: &str| words.iter().any(|it| it == word);
+    kind_of_words(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn kind_of_words(words: &[&str]) -> NameKind {
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
+    let is = |word: &str| words.contains(&word);
     if has(SECRET) || (is("key") && has(KEYS)) {
         return NameKind::Secret;
     }

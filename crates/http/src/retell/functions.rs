@@ -164,7 +164,7 @@ fn given(edge: &Edge, arguments: &Map<String, Value>) -> String {
         };
         (name.chars().take(MOST_CHARS).collect::<String>(), value)
     });
-    edge.redactor.document(&Value::Object(kept.collect()).to_string(), Depth::Everything)
+    edge.redactor.document(Value::Object(kept.collect()), Depth::Everything)
 }
 
 /// The line of the log and the step of the timeline; neither carries a person.

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use frontdesk_core::booking::Appointment;
 use frontdesk_core::call::{CallContext, CallState, Caller, Memory};
 use frontdesk_core::call_facts::{Disposition, Figures, Money};
 use frontdesk_core::ids::{CallId, TenantId};
-use frontdesk_core::ports::{CallRow, Calls, Heard, Step, StoreError, VoiceEvent};
+use frontdesk_core::ports::{AppointmentFilter, CallRow, Calls, Heard, Step, StoreError, VoiceEvent};
 use frontdesk_core::tenant::Scope;
 use jiff::Timestamp;
 
-use super::{Store, dispositions};
+use super::{Store, diary, dispositions};
 use crate::engine::{Durability, Row, Tx, args};
 use crate::rows::{Reading, ms, to_json};
 
@@ -58,24 +59,15 @@ impl Drop for Ticket {
     }
 }
 
-#[async_trait]
-impl Calls for Store {
-    async fn open(&self, scope: Scope<'_>, call: &CallContext, now: Timestamp) -> Result<Memory, StoreError> {
-        let Some(id) = call.id.clone() else { return Ok(Memory::default()) };
-        let tenant = scope.tenant().clone();
-        if let Some(memory) = self.unsaved.of(&tenant, &id) {
-            return Ok(memory);
-        }
-        let (whose, which) = (tenant.clone(), id.clone());
-        let known = self.engine.peek(move |tx| {
-            let sql = "SELECT memory FROM calls WHERE tenant = ? AND call_id = ?";
-            let row = tx.first(sql, args![whose.as_str(), which.as_str()])?;
-            row.map(|row| Reading { table: "calls", row: &row }.json("memory")).transpose()
-        });
-        if let Some(memory) = known.await? {
-            return Ok(memory);
-        }
-        let call = call.clone();
+fn memory_of(tx: &mut Tx<'_>, tenant: &TenantId, call: &CallId) -> Result<Option<Memory>, StoreError> {
+    let row = tx.first("SELECT memory FROM calls WHERE tenant = ? AND call_id = ?", args![tenant.as_str(), call.as_str()])?;
+    row.map(|row| Reading { table: "calls", row: &row }.json("memory")).transpose()
+}
+
+impl Store {
+    /// Nothing was said in it yet.
+    async fn begin_call(&self, tenant: &TenantId, id: &CallId, call: &CallContext, now: Timestamp) -> Result<Memory, StoreError> {
+        let (tenant, id, call) = (tenant.clone(), id.clone(), call.clone());
         let known = move |tx: &mut Tx<'_>| make_known(tx, &tenant, &id, &call, now, now);
         if self.engine.is_shared() {
             self.engine.write(Durability::Process, known).await?;
@@ -83,6 +75,45 @@ impl Calls for Store {
             self.engine.write_later("a call that is new", known, || {}).await?;
         }
         Ok(Memory::default())
+    }
+}
+
+#[async_trait]
+impl Calls for Store {
+    async fn open(&self, scope: Scope<'_>, call: &CallContext, now: Timestamp) -> Result<Memory, StoreError> {
+        let Some(id) = &call.id else { return Ok(Memory::default()) };
+        let tenant = scope.tenant();
+        if let Some(memory) = self.unsaved.of(tenant, id) {
+            return Ok(memory);
+        }
+        let (whose, which) = (tenant.clone(), id.clone());
+        match self.engine.peek(move |tx| memory_of(tx, &whose, &which)).await? {
+            Some(memory) => Ok(memory),
+            None => self.begin_call(tenant, id, call, now).await,
+        }
+    }
+
+    async fn open_with(
+        &self,
+        scope: Scope<'_>,
+        call: &CallContext,
+        own: &AppointmentFilter,
+        now: Timestamp,
+    ) -> Result<(Memory, Vec<Appointment>), StoreError> {
+        let (tenant, own) = (scope.tenant(), own.clone());
+        let unsaved = call.id.as_ref().and_then(|id| self.unsaved.of(tenant, id));
+        let (whose, which) = (tenant.clone(), call.id.clone().filter(|_| unsaved.is_none()));
+        let read = self.engine.peeks(move |tx| {
+            let known = which.as_ref().map(|call| memory_of(tx, &whose, call)).transpose()?.flatten();
+            Ok((known, diary::appointments(tx, &whose, &own)?))
+        });
+        let (known, own) = read.await?;
+        let memory = match (unsaved.or(known), &call.id) {
+            (Some(memory), _) => memory,
+            (None, Some(id)) => self.begin_call(tenant, id, call, now).await?,
+            (None, None) => Memory::default(),
+        };
+        Ok((memory, own))
     }
 
     async fn remember(&self, scope: Scope<'_>, call: &CallId, memory: &Memory) -> Result<(), StoreError> {

@@ -27,7 +27,7 @@ macro_rules! busy_of {
     ($resources:literal) => {
         concat!(
             "SELECT resource, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
-                    CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
+                    CASE WHEN kind = 'hold' THEN owner END AS hold, until_ms, CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
              WHERE tenant = ? AND from_ms < ? AND from_ms > ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)
                AND resource ",
             $resources
@@ -70,6 +70,7 @@ impl Diary for Store {
                             from: reading.instant("from_ms")?,
                             to: reading.instant("to_ms")?,
                             held_by: reading.text_or_none("held_by")?.map(CallId::new),
+                            hold: reading.text_or_none("hold")?.map(SlotId::new).zip(reading.instant_or_none("until_ms")?),
                             appointment: reading.text_or_none("appointment")?.map(BookingId::new),
                         });
                     }
@@ -286,47 +287,7 @@ impl Diary for Store {
 
     async fn appointments(&self, scope: Scope<'_>, filter: &AppointmentFilter) -> Result<Vec<Appointment>, StoreError> {
         let (tenant, filter) = (scope.tenant().clone(), filter.clone());
-        self.engine
-            .peek(move |tx| {
-                let AppointmentFilter { owner, call, ending_after, standing_only, limit } = &filter;
-                let after = ending_after.map_or(i64::MIN, ms);
-                let standing_only = i64::from(*standing_only);
-                let most = i64::from(if *limit == 0 { 100 } else { *limit });
-                // One statement per way in, so that each walks its own index.
-                let rows = match (owner, call) {
-                    (Some(owner), call) => tx.all(
-                        "SELECT * FROM appointments
-                         WHERE tenant = ?1 AND owner = ?2 AND end_ms > ?3
-                           AND (?4 = 0 OR state IN ('pending', 'booked', 'needs_person'))
-                           AND (?5 = '' OR call_id = ?5)
-                         ORDER BY start_ms, id LIMIT ?6",
-                        args![
-                            tenant.as_str(),
-                            owner.e164(),
-                            after,
-                            standing_only,
-                            call.as_ref().map_or("", CallId::as_str),
-                            most
-                        ],
-                    ),
-                    (None, Some(call)) => tx.all(
-                        "SELECT * FROM appointments
-                         WHERE tenant = ?1 AND call_id = ?2 AND end_ms > ?3
-                           AND (?4 = 0 OR state IN ('pending', 'booked', 'needs_person'))
-                         ORDER BY start_ms, id LIMIT ?5",
-                        args![tenant.as_str(), call.as_str(), after, standing_only, most],
-                    ),
-                    (None, None) => tx.all(
-                        "SELECT * FROM appointments
-                         WHERE tenant = ?1 AND end_ms > ?2
-                           AND (?3 = 0 OR state IN ('pending', 'booked', 'needs_person'))
-                         ORDER BY start_ms, id LIMIT ?4",
-                        args![tenant.as_str(), after, standing_only, most],
-                    ),
-                }?;
-                rows.iter().map(diary_rows::appointment).collect()
-            })
-            .await
+        self.engine.peek(move |tx| appointments(tx, &tenant, &filter)).await
     }
 
     async fn intent_of(&self, scope: Scope<'_>, appointment: &BookingId) -> Result<Option<Intent>, StoreError> {
@@ -462,4 +423,41 @@ fn open_intent_of(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) -
         "SELECT EXISTS (SELECT 1 FROM intents WHERE tenant = ? AND appointment = ? AND state IN ('open', 'undoing'))",
         args![tenant.as_str(), appointment.as_str()],
     )
+}
+
+pub(super) fn appointments(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    filter: &AppointmentFilter,
+) -> Result<Vec<Appointment>, StoreError> {
+    let AppointmentFilter { owner, call, ending_after, standing_only, limit } = filter;
+    let after = ending_after.map_or(i64::MIN, ms);
+    let standing_only = i64::from(*standing_only);
+    let most = i64::from(if *limit == 0 { 100 } else { *limit });
+    // One statement per way in, so that each walks its own index.
+    let rows = match (owner, call) {
+        (Some(owner), call) => tx.all(
+            "SELECT * FROM appointments
+             WHERE tenant = ?1 AND owner = ?2 AND end_ms > ?3
+               AND (?4 = 0 OR state IN ('pending', 'booked', 'needs_person'))
+               AND (?5 = '' OR call_id = ?5)
+             ORDER BY start_ms, id LIMIT ?6",
+            args![tenant.as_str(), owner.e164(), after, standing_only, call.as_ref().map_or("", CallId::as_str), most],
+        ),
+        (None, Some(call)) => tx.all(
+            "SELECT * FROM appointments
+             WHERE tenant = ?1 AND call_id = ?2 AND end_ms > ?3
+               AND (?4 = 0 OR state IN ('pending', 'booked', 'needs_person'))
+             ORDER BY start_ms, id LIMIT ?5",
+            args![tenant.as_str(), call.as_str(), after, standing_only, most],
+        ),
+        (None, None) => tx.all(
+            "SELECT * FROM appointments
+             WHERE tenant = ?1 AND end_ms > ?2
+               AND (?3 = 0 OR state IN ('pending', 'booked', 'needs_person'))
+             ORDER BY start_ms, id LIMIT ?4",
+            args![tenant.as_str(), after, standing_only, most],
+        ),
+    }?;
+    rows.iter().map(diary_rows::appointment).collect()
 }

@@ -259,6 +259,18 @@ impl Calls for Ports {
         Ok(memory)
     }
 
+    async fn open_with(
+        &self,
+        scope: Scope<'_>,
+        call: &CallContext,
+        own: &AppointmentFilter,
+        now: Timestamp,
+    ) -> Result<(Memory, Vec<Appointment>), StoreError> {
+        let opened = at_once(self.store.open_with(scope, call, own, now))?;
+        self.settled(scope)?;
+        Ok(opened)
+    }
+
     async fn remember(&self, scope: Scope<'_>, call: &CallId, memory: &Memory) -> Result<(), StoreError> {
         at_once(self.store.remember(scope, call, memory))?;
         self.settled(scope)
