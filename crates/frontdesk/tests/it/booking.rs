@@ -122,6 +122,40 @@ async fn a_token_and_words_for_another_service_are_a_question() {
 }
 
 #[tokio::test]
+async fn asked_again_for_the_same_a_call_hears_of_the_same_slot_as_long_as_it_lasts() {
+    let house = House::open().await;
+    let call = house.call("salon", "c1", ANNA);
+    let ask = async |service: &str| {
+        // So late it is no retry of the platform.
+        house.wait(SignedDuration::from_secs(6));
+        let args = json!({"service": service, "date": "Freitag", "time": "15 Uhr", "staff": "Emma"});
+        let answer = call.say("check_availability", args).await;
+        assert_eq!(answer["status"], "available", "{answer}");
+        answer["slots"][0].clone()
+    };
+    let first = ask("Herrenhaarschnitt").await;
+    assert_eq!(ask("Herrenhaarschnitt").await, first);
+    let longer = ask("Beratung").await;
+    assert_ne!(longer["slot_id"], first["slot_id"], "the same time for something else is another slot");
+    let back = ask("Herrenhaarschnitt").await;
+    assert_ne!(back["slot_id"], first["slot_id"], "that one was let go");
+
+    house.wait(SignedDuration::from_secs(60));
+    let fresh = ask("Herrenhaarschnitt").await;
+    assert_ne!(fresh["slot_id"], back["slot_id"], "held for its full time again");
+    let released = call.say("release_slot", json!({"slot_id": fresh["slot_id"]})).await;
+    assert_eq!(released["status"], "ok", "{released}");
+    let anew = ask("Herrenhaarschnitt").await;
+    assert_ne!(anew["slot_id"], fresh["slot_id"], "what was let go is not held");
+
+    let args = json!({"service": "Herrenhaarschnitt", "date": "Freitag", "time": "15 Uhr", "staff": "Emma"});
+    let other = house.call("salon", "c2", BERND).say("check_availability", args).await;
+    assert_eq!(other["status"], "offered", "it is held for the first call: {other}");
+    let booked = call.say("book_appointment", json!({"slot_id": anew["slot_id"], "name": "Anna Schmidt"})).await;
+    assert_eq!(booked["status"], "booked", "{booked}");
+}
+
+#[tokio::test]
 async fn an_expired_hold_is_checked_again_and_booked_if_free() {
     let house = House::open().await;
     let call = house.call("salon", "c1", ANNA);

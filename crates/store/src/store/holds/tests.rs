@@ -5,10 +5,11 @@
 use std::cell::Cell;
 
 use frontdesk_core::sensitive::Secret;
+use frontdesk_core::slot::Line;
 use frontdesk_testkit::postgres::PostgresServer;
 use proptest::prelude::*;
 
-use super::{LONGEST_MS, day_by_day};
+use super::*;
 use crate::engine::{Durability, Engine, args};
 use crate::store::place::Place;
 
@@ -92,6 +93,40 @@ fn both_databases_take_and_refuse_the_same_stretches() {
         }
     });
     assert!(taken.get() > 100 && refused.get() > 100, "both happen: {taken:?} {refused:?}");
+}
+
+#[tokio::test]
+async fn what_a_hold_blocks_goes_when_it_is_over_and_the_hold_two_hours_later() {
+    let folder = frontdesk_testkit::folder("holds");
+    let server = PostgresServer::shared();
+    let shared = Place::Server { url: Secret::new(server.database()), migrate_url: None };
+    for place in [Place::File(folder.path().join("holds.db")), shared] {
+        let engine = place.open().await.unwrap();
+        let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+        let rows = engine.write(Durability::Process, move |tx| {
+            let tenant = TenantId::new("salon");
+            for (number, minute) in [(0, 0), (1, 4), (2, 8)] {
+                let line = Line { staff: None, resources: vec![Resource::house()], event_type: None, parts: Vec::new() };
+                let (start, end) = (at(1000 + number * 60), at(1030 + number * 60));
+                let id = SlotId::new(format!("s_{number}"));
+                let wish = HoldWish { id, service: "Cut".to_owned(), line, start, end, busy: vec![(start, end)], replaces: None };
+                assert!(try_hold(tx, &tenant, None, &wish, at(minute))?.is_some());
+            }
+            let claimant = Claimant { kind: "appointment", owner: "b_1", call: None, until: None, replaces: None, intent: None };
+            assert!(occupy(tx, &tenant, &Resource::house(), &[(at(2000), at(2030))], &claimant, at(0))?);
+            let mut rows = Vec::new();
+            let mut last = 0;
+            for minute in [4, 6, 10, 14, 128, 131, 200] {
+                forget_old_holds(tx, last, at(minute))?;
+                last = ms(at(minute));
+                let blocked = tx.number("SELECT COUNT(*) FROM occupancy", args![])?;
+                rows.push((minute, blocked, tx.number("SELECT COUNT(*) FROM holds", args![])?));
+            }
+            Ok(rows)
+        });
+        let expected = [(4, 4, 3), (6, 3, 3), (10, 2, 3), (14, 1, 3), (128, 1, 2), (131, 1, 1), (200, 1, 0)];
+        assert_eq!(rows.await.unwrap(), expected, "minute, rows that block, holds");
+    }
 }
 
 proptest! {
