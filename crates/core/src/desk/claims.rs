@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::{SignedDuration, Timestamp};
+use ring::digest::{Context, SHA256};
 use tokio::sync::watch;
 
 use super::Visit;
 use super::command::{Command, Repeats};
-use crate::ids::TenantId;
+use crate::ids::CallId;
 use crate::outcome::Outcome;
 
 /// A repeat without a tool call id counts as the platform's retry this long after the first answer.
@@ -21,16 +22,30 @@ const KEPT: SignedDuration = SignedDuration::from_mins(5);
 /// Above this many entries, old ones are swept out before another is added.
 const SWEEP_ABOVE: usize = 4096;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    tenant: TenantId,
-    call: String,
-    tool_call: Option<String>,
-    fingerprint: String,
+/// Tenant, call, tool call and fingerprint as a digest: thousands of them are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key([u8; 16]);
+
+impl Key {
+    fn of(visit: &Visit, fingerprint: &str) -> Self {
+        let call = visit.call.id.as_ref().map_or("", CallId::as_str);
+        let (named, tool_call) = visit.tool_call.as_deref().map_or(("", ""), |id| ("named", id));
+        let mut whole = Context::new(&SHA256);
+        for part in [visit.tenant.slug.as_str(), call, named, tool_call, fingerprint] {
+            // With its length before it no part runs into the next.
+            whole.update(&part.len().to_le_bytes());
+            whole.update(part.as_bytes());
+        }
+        let mut key = [0; 16];
+        key.copy_from_slice(&whole.finish().as_ref()[..16]);
+        Self(key)
+    }
 }
 
 struct Entry {
     answer: Answer,
+    /// Whether the platform names its tool calls.
+    is_identified: bool,
     done_at: Option<Timestamp>,
 }
 
@@ -72,22 +87,18 @@ impl InFlight {
         if !shareable {
             return Claim::First(Ticket { claims: Arc::clone(self), key: None, keep: false, answer: sender });
         }
-        let key = Key {
-            tenant: visit.tenant.slug.clone(),
-            call: visit.call.id.as_ref().map_or_else(String::new, ToString::to_string),
-            tool_call: visit.tool_call.clone(),
-            fingerprint: fingerprint.to_owned(),
-        };
+        let key = Key::of(visit, fingerprint);
         let mut entries = self.entries();
         if let Some(entry) = entries.get(&key)
-            && entry.still_answers(key.tool_call.is_some(), now)
+            && entry.still_answers(now)
         {
             return Claim::Repeat(Running(entry.answer.clone()));
         }
         if entries.len() >= SWEEP_ABOVE {
             sweep(&mut entries, now);
         }
-        entries.insert(key.clone(), Entry { answer: Answer::Coming(receiver), done_at: None });
+        let is_identified = visit.tool_call.is_some();
+        entries.insert(key, Entry { answer: Answer::Coming(receiver), is_identified, done_at: None });
         let keep = command.repeats() == Repeats::Replay;
         Claim::First(Ticket { claims: Arc::clone(self), key: Some(key), keep, answer: sender })
     }
@@ -100,7 +111,7 @@ impl InFlight {
 /// Drops what answers nobody any more, and of the rest the older half of what is done: under such a
 /// load an early retry is worth more than a late one.
 fn sweep(entries: &mut HashMap<Key, Entry>, now: Timestamp) {
-    entries.retain(|key, entry| entry.still_answers(key.tool_call.is_some(), now));
+    entries.retain(|_, entry| entry.still_answers(now));
     if entries.len() < SWEEP_ABOVE {
         return;
     }
@@ -112,9 +123,9 @@ fn sweep(entries: &mut HashMap<Key, Entry>, now: Timestamp) {
 }
 
 impl Entry {
-    fn still_answers(&self, identified: bool, now: Timestamp) -> bool {
+    fn still_answers(&self, now: Timestamp) -> bool {
         match (&self.answer, self.done_at) {
-            (_, Some(at)) => now - at <= if identified { KEPT } else { RETRY_WINDOW },
+            (_, Some(at)) => now - at <= if self.is_identified { KEPT } else { RETRY_WINDOW },
             // The sender is gone without an answer when its task died.
             (Answer::Coming(answer), None) => answer.has_changed().is_ok(),
             (Answer::Given(_), None) => true,
@@ -128,7 +139,8 @@ impl Ticket {
             let mut entries = self.claims.entries();
             if self.keep {
                 if let Some(entry) = entries.get_mut(&key) {
-                    *entry = Entry { answer: Answer::Given(Arc::new(outcome.clone())), done_at: Some(now) };
+                    entry.answer = Answer::Given(Arc::new(outcome.clone()));
+                    entry.done_at = Some(now);
                 }
             } else {
                 entries.remove(&key);

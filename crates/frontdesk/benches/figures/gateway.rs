@@ -77,7 +77,7 @@ impl Gateway {
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
     }
 
-    /// Seconds of processor time so far, at the usual 100 ticks a second.
+    /// Seconds of processor time so far.
     pub(crate) fn cpu(&self) -> f64 {
         cpu_of(self.child.id())
     }
@@ -103,12 +103,14 @@ impl Gateway {
     }
 }
 
-/// Seconds of processor time of a process so far, at the usual 100 ticks a second.
+/// Seconds of processor time of a process so far, of the threads that it has, to the nanosecond.
 pub(crate) fn cpu_of(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let spent = threads.map(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        stat.split_whitespace().next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0)
+    });
+    spent.sum::<f64>() / 1e9
 }
 
 /// A practice of eight with the built-in calendar, open at all times.

@@ -1,11 +1,13 @@
 //! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary with all protections on, Redis
 //! for its state and its log in a file, under load beside a bare axum route and, where installed, nginx that
-//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- cold`,
-//! `-- health`, `-- events` or `-- crowd` only that load, for as long as a profiler needs. Quote ratios: machines are noisy.
+//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- another`, `-- cold`,
+//! `-- health`, `-- events` or `-- crowd` only that load, for as long as a profiler needs; with `-- ratios` short rounds of all in turn and
+//! the medians of their ratios, which travel best. Quote ratios: machines are noisy.
 
 mod floors;
 mod gateway;
 mod load;
+mod paired;
 mod parts;
 
 use std::sync::Arc;
@@ -19,7 +21,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use floors::{Nginx, OneRow};
 use gateway::{Gateway, builtin};
-use load::{KEY, RUN, WallClock as _, envelope, exchange, load_of, load_with, now, phase, report, request, say, storm};
+use load::{KEY, RUN, WallClock as _, envelope, exchange, load_for, load_of, now, phase, report, request, say, storm};
+use paired::{Around, another, ratios};
 use parts::{parts, protections};
 
 const CONNECTIONS: [usize; 2] = [16, 64];
@@ -49,6 +52,8 @@ enum Only {
     Health,
     Events,
     Crowd,
+    Ratios,
+    Another,
 }
 
 impl Only {
@@ -60,6 +65,8 @@ impl Only {
             "health" => Some(Self::Health),
             "events" => Some(Self::Events),
             "crowd" => Some(Self::Crowd),
+            "ratios" => Some(Self::Ratios),
+            "another" => Some(Self::Another),
             _ => None,
         }
     }
@@ -93,14 +100,7 @@ async fn whole(only: Option<Only>) {
     let tomorrow = Timestamp::now_in_berlin().tomorrow().expect("in range");
     let availability = |tenant: &'static str| {
         move |connection: usize, round: u64| {
-            let day = weekday_after(tomorrow, connection / 8);
-            let args =
-                json!({"service": "Herrenhaarschnitt", "date": day.to_string(), "time": format!("{:02}:00", 9 + connection % 8)});
-            let call = format!("call{connection}");
-            request(
-                &format!("/api/t/{tenant}/retell/functions"),
-                &envelope(&call, &format!("{tenant}{connection}-{round}"), "check_availability", &args),
-            )
+            check(tenant, connection, round, weekday_after(tomorrow, connection / 8), 9 + connection % 8)
         }
     };
     let mut first = tomorrow;
@@ -116,11 +116,16 @@ async fn whole(only: Option<Only>) {
                 load_of(connections, "availability, warm", &gateway.address, Some(&gateway), availability("warm")).await;
                 continue;
             }
+            Some(Only::Another) => {
+                let make = |connection: usize, round: u64| another(tomorrow, connection, round);
+                load_of(connections, "availability, another wish each time", &gateway.address, Some(&gateway), make).await;
+                continue;
+            }
             Some(Only::Cold) => {
                 load_of(connections, "availability, cold", &gateway.address, Some(&gateway), availability("cold")).await;
                 continue;
             }
-            Some(Only::Crowd) => continue,
+            Some(Only::Crowd | Only::Ratios) => continue,
             Some(Only::Events) => {
                 events(&gateway, connections).await;
                 continue;
@@ -143,12 +148,8 @@ async fn whole(only: Option<Only>) {
         })
         .await;
         if let Some(nginx) = &nginx {
-            let day = format!("{}T00:00:00Z", tomorrow);
-            let end = format!("{}T00:00:00Z", tomorrow.tomorrow().expect("in range"));
-            let ask = format!(
-                "GET /v2/slots?eventTypeId=102&start={day}&end={end}&timeZone=Europe%2FBerlin HTTP/1.1\r\nhost: x\r\ncal-api-version: 2024-09-04\r\nauthorization: Bearer cal_test_salon\r\n\r\n"
-            );
-            load_with(connections, "nginx proxying to the same calendar", &nginx.address, &|| nginx.cpu(), |_, _| {
+            let ask = slots_of(tomorrow);
+            load_for(RUN, connections, "nginx proxying to the same calendar", &nginx.address, &|| nginx.cpu(), |_, _| {
                 ask.clone().into_bytes()
             })
             .await;
@@ -167,6 +168,10 @@ async fn whole(only: Option<Only>) {
         bookings(&gateway, first, connections).await;
         first = first.saturating_add(100.days());
         events(&gateway, connections).await;
+    }
+    if only == Some(Only::Ratios) {
+        let nginx = nginx.as_ref().expect("nginx is what it is compared to");
+        ratios(&Around { calendar: &calendar, gateway: &gateway, nginx, first: tomorrow }).await;
     }
     if only == Some(Only::Crowd) {
         crowd(&gateway, &availability("warm")).await;
@@ -190,6 +195,23 @@ async fn whole(only: Option<Only>) {
     bookings(&gateway, tomorrow.saturating_add(400.days()), 1).await;
     crowd(&gateway, &availability("warm")).await;
     say(&format!("resident after the load: {:.1} MiB", gateway.resident()));
+}
+
+/// Asks for an hour of a day.
+fn check(tenant: &str, connection: usize, round: u64, day: jiff::civil::Date, hour: usize) -> Vec<u8> {
+    let args = json!({"service": "Herrenhaarschnitt", "date": day.to_string(), "time": format!("{hour:02}:00")});
+    request(
+        &format!("/api/t/{tenant}/retell/functions"),
+        &envelope(&format!("call{connection}"), &format!("{tenant}{connection}-{round}"), "check_availability", &args),
+    )
+}
+
+/// What nginx passes on.
+fn slots_of(day: jiff::civil::Date) -> String {
+    let next = day.tomorrow().expect("in range");
+    format!(
+        "GET /v2/slots?eventTypeId=102&start={day}T00:00:00Z&end={next}T00:00:00Z&timeZone=Europe%2FBerlin HTTP/1.1\r\nhost: x\r\ncal-api-version: 2024-09-04\r\nauthorization: Bearer cal_test_salon\r\n\r\n"
+    )
 }
 
 /// A thousand phone calls at once, each with a connection of its own, asking every two seconds as people do.
@@ -268,7 +290,7 @@ async fn events(gateway: &Gateway, connections: usize) {
 }
 
 /// Every connection is one caller after another: first all check and have a slot held, then all book.
-async fn bookings(gateway: &Gateway, first: jiff::civil::Date, connections: usize) {
+async fn bookings(gateway: &Gateway, first: jiff::civil::Date, connections: usize) -> f64 {
     let path = |connection: usize| format!("/api/t/builtin{}/retell/functions", connection / STAFF);
     let body = |function: &str, args: &serde_json::Value, call: &str| {
         json!({"name": function, "args": args, "call": {"call_id": call}}).to_string()
@@ -293,6 +315,8 @@ async fn bookings(gateway: &Gateway, first: jiff::civil::Date, connections: usiz
         (took, slots)
     })
     .await;
+    let booked: usize = held.iter().map(Vec::len).sum();
+    let before = gateway.cpu();
     let name = if connections == 1 { "booking, one caller at a time" } else { "booking, built-in calendar" };
     phase(gateway, name, held, move |connection, slots, mut stream| async move {
         let mut took = Vec::new();
@@ -307,6 +331,7 @@ async fn bookings(gateway: &Gateway, first: jiff::civil::Date, connections: usiz
         (took, ())
     })
     .await;
+    (gateway.cpu() - before) * 1000.0 / booked as f64
 }
 
 /// The `index`-th weekday from `day` on that is no Sunday.
