@@ -258,8 +258,6 @@ pub struct Busy {
     pub to: Timestamp,
     /// The call whose hold it is; `None` for appointments and for holds without a call.
     pub held_by: Option<CallId>,
-    /// Which hold it is, and until when; `None` for appointments.
-    pub hold: Option<(SlotId, Timestamp)>,
     /// The appointment that it is, or that the hold would replace.
     pub appointment: Option<BookingId>,
 }
@@ -330,14 +328,8 @@ pub trait Diary: Send + Sync {
     /// The hold, also for a while after it ended.
     async fn find_hold(&self, scope: Scope<'_>, id: &SlotId) -> Result<Option<Hold>, StoreError>;
 
-    /// Keeps a hold for its full time again, or leaves one that lasts beyond `enough` as it is; `false` when it is lost.
-    async fn renew_hold(
-        &self,
-        scope: Scope<'_>,
-        id: &SlotId,
-        enough: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    /// Keeps a hold for its full time again; `false` when it is lost.
+    async fn renew_hold(&self, scope: Scope<'_>, id: &SlotId, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Lets one hold of `call`, or all of them, go.
     async fn release(&self, scope: Scope<'_>, call: Option<&CallId>, id: Option<&SlotId>) -> Result<(), StoreError>;

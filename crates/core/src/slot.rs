@@ -229,6 +229,8 @@ pub struct Hold {
     pub busy: Vec<(Timestamp, Timestamp)>,
     /// When the hold ends by itself.
     pub until: Timestamp,
+    /// Until when its time is blocked for it, as it was read; `None` once it was let go.
+    pub kept_until: Option<Timestamp>,
     /// The caller's own appointment that this slot would replace, and may overlap.
     pub replaces: Option<BookingId>,
 }

@@ -170,6 +170,20 @@ impl<'c> Tx<'c> {
         }
     }
 
+    /// Runs a statement; `false` when a trigger refused it with `word`. `None` where a refusal would end the whole
+    /// transaction: then nothing was run.
+    pub(crate) fn run_unless_refused(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+        word: &str,
+    ) -> Result<Option<bool>, StoreError> {
+        match &mut self.on {
+            On::Sqlite(connection) => connection.run_unless_refused(sql, args, word).map(Some),
+            On::Postgres(_) => Ok(None),
+        }
+    }
+
     /// All rows.
     pub(crate) fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, StoreError> {
         match &mut self.on {

@@ -40,7 +40,7 @@ metered!(Diary {
     fn busy(scope: Scope<'_>, resources: &[Resource], from: Timestamp, to: Timestamp, now: Timestamp) -> Vec<Busy>;
     fn hold(scope: Scope<'_>, call: Option<&CallId>, wishes: &[HoldWish], most: usize, now: Timestamp) -> Vec<Hold>;
     fn find_hold(scope: Scope<'_>, id: &SlotId) -> Option<Hold>;
-    fn renew_hold(scope: Scope<'_>, id: &SlotId, enough: Option<Timestamp>, now: Timestamp) -> bool;
+    fn renew_hold(scope: Scope<'_>, id: &SlotId, now: Timestamp) -> bool;
     fn release(scope: Scope<'_>, call: Option<&CallId>, id: Option<&SlotId>) -> ();
     fn begin(scope: Scope<'_>, beginning: &Beginning, now: Timestamp) -> Begun;
     fn begin_change(scope: Scope<'_>, intent: &Intent, hold: Option<&SlotId>, now: Timestamp) -> Begun;

@@ -57,6 +57,10 @@ impl Desk {
         deadline: Deadline,
     ) -> Result<Settled, StoreError> {
         if intent.state == IntentState::Done {
+            if intent.kind == IntentKind::Create {
+                // It stands as it was written.
+                return Ok(Settled::Done(appointment.clone()));
+            }
             let current = self.parts.diary.appointment(visit.tenant.scope(), &appointment.id).await?;
             return Ok(current.map_or(Settled::Open, Settled::Done));
         }

@@ -50,7 +50,7 @@ impl Desk {
             return Ok(outcome);
         }
         let Some(name) = self.known_name(session).await? else {
-            self.parts.diary.renew_hold(session.tenant().scope(), &hold.id, None, session.now).await?;
+            self.parts.diary.renew_hold(session.tenant().scope(), &hold.id, session.now).await?;
             return Ok(ask(&[Need::Name], Question::Missing(Need::Name)));
         };
         self.book_hold(session, &hold, name, wish).await

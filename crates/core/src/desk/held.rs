@@ -22,7 +22,7 @@ impl Desk {
         let scope = session.tenant().scope();
         let Some(hold) = self.own_hold(session, slot).await? else { return Ok(Outcome::NotFound(Missed::Slot)) };
         if hold.until > session.now
-            && self.parts.diary.renew_hold(scope, slot, None, session.now).await?
+            && self.parts.diary.renew_hold(scope, slot, session.now).await?
             && let Some(hold) = self.parts.diary.find_hold(scope, slot).await?
         {
             return Ok(Outcome::Ok(Answer::Held(Offer::from(&hold))));
@@ -33,7 +33,10 @@ impl Desk {
     /// Whether the slot is this call's for as long as it takes to give it away.
     pub(super) async fn is_kept(&self, session: &Session<'_>, hold: &Hold) -> Result<bool, StoreError> {
         let (scope, now) = (session.tenant().scope(), session.now);
-        Ok(hold.until > now && self.parts.diary.renew_hold(scope, &hold.id, Some(now + ENOUGH), now).await?)
+        if hold.kept_until.is_some_and(|until| until > now + ENOUGH) {
+            return Ok(true);
+        }
+        Ok(hold.until > now && self.parts.diary.renew_hold(scope, &hold.id, now).await?)
     }
 
     /// The slot that this call was given a moment ago for the same wish: asked again, it hears of it again, and
@@ -45,14 +48,11 @@ impl Desk {
         found: &Found,
         start: Timestamp,
     ) -> Result<Option<Hold>, StoreError> {
-        let [slot] = session.memory.offered.as_slice() else { return Ok(None) };
-        let lasts = |(id, until): &(SlotId, Timestamp)| id == slot && *until >= session.now + FRESH;
-        if !found.in_hand.iter().any(lasts) {
-            return Ok(None);
-        }
+        let ([slot], true) = (session.memory.offered.as_slice(), found.is_held) else { return Ok(None) };
         let Some(hold) = self.own_hold(session, slot).await? else { return Ok(None) };
         let lines = found.starts.get(&start).into_iter().flatten().filter_map(|at| found.lines.get(*at));
-        let is_same = hold.service == search.service.name
+        let is_same = hold.kept_until.is_some_and(|until| until >= session.now + FRESH)
+            && hold.service == search.service.name
             && hold.start == start
             && hold.end == start + search.service.duration()
             && hold.busy == busy_stretches(search.service, start)

@@ -47,8 +47,8 @@ pub(super) struct Search<'a> {
 pub(super) struct Found {
     pub(super) lines: Vec<Line>,
     pub(super) starts: BTreeMap<Timestamp, Vec<usize>>,
-    /// The holds of the call itself that block some of the one start's time, and until when they last.
-    pub(super) in_hand: Vec<(SlotId, Timestamp)>,
+    /// Whether the call holds some of the one start's time itself.
+    pub(super) is_held: bool,
 }
 
 /// A free start that is shown without being held.
@@ -91,9 +91,8 @@ impl Desk {
         let busy = self.parts.diary.busy(search.tenant.scope(), &asked.resources(), *from, *to, search.now).await?;
         let listed = |free: &Free| free.starts.binary_search(&start).is_ok();
         let starts = asked.free(search, &busy, |free| if listed(free) { vec![start] } else { Vec::new() });
-        let own = busy.into_iter().filter(|it| search.call.is_some() && it.held_by.as_ref() == search.call);
-        let in_hand = own.filter_map(|it| it.hold).collect();
-        Ok(Found { lines: asked.lines.clone(), starts, in_hand })
+        let is_held = search.call.is_some() && busy.iter().any(|it| it.held_by.as_ref() == search.call);
+        Ok(Found { lines: asked.lines.clone(), starts, is_held })
     }
 
     /// All that is free. One line that did not answer is left out; if nothing is free without it, that is
@@ -105,7 +104,7 @@ impl Desk {
         let starts = asked.free(search, &busy, |free| free.starts.clone());
         match asked.answers.into_iter().find_map(Result::err) {
             Some(error) if starts.is_empty() => Err(SearchError::Calendar(error)),
-            _ => Ok(Found { lines: asked.lines, starts, in_hand: Vec::new() }),
+            _ => Ok(Found { lines: asked.lines, starts, is_held: false }),
         }
     }
 
@@ -279,7 +278,7 @@ impl Found {
     pub(super) fn assumed(search: &Search<'_>) -> Self {
         let lines = Line::of(search.tenant, search.service, search.staff.map(|staff| staff.name.as_str()));
         let all = (0..lines.len()).collect();
-        Self { lines, starts: BTreeMap::from([(search.from, all)]), in_hand: Vec::new() }
+        Self { lines, starts: BTreeMap::from([(search.from, all)]), is_held: false }
     }
 
     /// Every start with everyone who can serve it.

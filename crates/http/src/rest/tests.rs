@@ -110,7 +110,7 @@ impl Diary for Stub {
     async fn find_hold(&self, _: Scope<'_>, _: &SlotId) -> Stored<Option<Hold>> {
         broken()
     }
-    async fn renew_hold(&self, _: Scope<'_>, _: &SlotId, _: Option<Timestamp>, _: Timestamp) -> Stored<bool> {
+    async fn renew_hold(&self, _: Scope<'_>, _: &SlotId, _: Timestamp) -> Stored<bool> {
         broken()
     }
     async fn release(&self, _: Scope<'_>, _: Option<&CallId>, _: Option<&SlotId>) -> Stored<()> {

@@ -58,6 +58,20 @@ impl Connection {
         Ok(u64::try_from(touched).unwrap_or(u64::MAX))
     }
 
+    /// Runs a statement; `false` when a trigger refused it with `word`, which undoes this statement and no other.
+    pub(crate) fn run_unless_refused(&self, sql: &'static str, args: &[Arg<'_>], word: &str) -> Result<bool, StoreError> {
+        let mut statement = self.raw.prepare_cached(sql).map_err(failed)?;
+        match statement.execute(rusqlite::params_from_iter(args)) {
+            Ok(_) => Ok(true),
+            Err(rusqlite::Error::SqliteFailure(error, Some(said)))
+                if error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER && said == word =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     pub(crate) fn all(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.raw.prepare_cached(sql).map_err(failed)?;
         let columns =

@@ -27,7 +27,7 @@ macro_rules! busy_of {
     ($resources:literal) => {
         concat!(
             "SELECT resource, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
-                    CASE WHEN kind = 'hold' THEN owner END AS hold, until_ms, CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
+                    CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
              WHERE tenant = ? AND from_ms < ? AND from_ms > ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)
                AND resource ",
             $resources
@@ -70,7 +70,6 @@ impl Diary for Store {
                             from: reading.instant("from_ms")?,
                             to: reading.instant("to_ms")?,
                             held_by: reading.text_or_none("held_by")?.map(CallId::new),
-                            hold: reading.text_or_none("hold")?.map(SlotId::new).zip(reading.instant_or_none("until_ms")?),
                             appointment: reading.text_or_none("appointment")?.map(BookingId::new),
                         });
                     }
@@ -118,33 +117,11 @@ impl Diary for Store {
 
     async fn find_hold(&self, scope: Scope<'_>, id: &SlotId) -> Result<Option<Hold>, StoreError> {
         let (tenant, id) = (scope.tenant().clone(), id.clone());
-        self.engine
-            .peek(move |tx| {
-                let row = tx.first("SELECT * FROM holds WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
-                row.as_ref().map(diary_rows::hold).transpose()
-            })
-            .await
+        self.engine.peek(move |tx| read_hold(tx, &tenant, &id)).await
     }
 
-    async fn renew_hold(
-        &self,
-        scope: Scope<'_>,
-        id: &SlotId,
-        enough: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    async fn renew_hold(&self, scope: Scope<'_>, id: &SlotId, now: Timestamp) -> Result<bool, StoreError> {
         let (tenant, id) = (scope.tenant().clone(), id.clone());
-        if let Some(enough) = enough {
-            let (tenant, id) = (tenant.clone(), id.clone());
-            let lasts = self.engine.peek(move |tx| {
-                let sql =
-                    "SELECT EXISTS (SELECT 1 FROM occupancy WHERE tenant = ? AND owner = ? AND kind = 'hold' AND until_ms > ?)";
-                tx.exists(sql, args![tenant.as_str(), id.as_str(), ms(enough)])
-            });
-            if lasts.await? {
-                return Ok(true);
-            }
-        }
         self.engine
             .write(Durability::Process, move |tx| {
                 let Some(hold) = read_hold(tx, &tenant, &id)? else { return Ok(false) };

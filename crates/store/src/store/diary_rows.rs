@@ -30,6 +30,7 @@ pub(crate) fn hold(row: &Row) -> Result<Hold, StoreError> {
         end: reading.instant("end_ms")?,
         busy: reading.json("busy")?,
         until: reading.instant("until_ms")?,
+        kept_until: reading.instant_or_none("kept_ms")?,
         replaces: reading.text_or_none("replaces")?.map(BookingId::new),
     })
 }

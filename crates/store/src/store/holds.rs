@@ -9,7 +9,7 @@ use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::diary_rows;
-use crate::engine::{Tx, args};
+use crate::engine::{Arg, Tx, args};
 use crate::rows::{ms, to_json};
 
 /// How long a hold that ended can still be looked up, so that a late yes is understood.
@@ -69,6 +69,7 @@ pub(super) fn try_hold(
             end: wish.end,
             busy: wish.busy.clone(),
             until,
+            kept_until: Some(until),
             replaces: wish.replaces.clone(),
         };
         insert_hold(tx, tenant, &hold)?;
@@ -103,7 +104,10 @@ pub(super) fn insert_hold(tx: &mut Tx<'_>, tenant: &TenantId, hold: &Hold) -> Re
 }
 
 pub(super) fn read_hold(tx: &mut Tx<'_>, tenant: &TenantId, id: &SlotId) -> Result<Option<Hold>, StoreError> {
-    let row = tx.first("SELECT * FROM holds WHERE tenant = ? AND id = ?", args![tenant.as_str(), id.as_str()])?;
+    let sql =
+        "SELECT holds.*, (SELECT MAX(until_ms) FROM occupancy WHERE tenant = ?1 AND owner = ?2 AND kind = 'hold') AS kept_ms
+               FROM holds WHERE tenant = ?1 AND id = ?2";
+    let row = tx.first(sql, args![tenant.as_str(), id.as_str()])?;
     row.as_ref().map(diary_rows::hold).transpose()
 }
 
@@ -153,6 +157,14 @@ pub(super) fn occupy(
     if pieces().nth(MOST_PIECES).is_some() {
         return Err(StoreError::Broken(Box::new(TooLong)));
     }
+    // One row at once: the trigger's word is enough, and it is the same as that of the question.
+    if let [(from, to)] = stretches
+        && pieces().count() == 1
+        && let piece = piece(tenant, resource, (ms(*from), ms(*to)), claimant, now)
+        && let Some(is_free) = tx.run_unless_refused(OCCUPY, &piece, OCCUPIED)?
+    {
+        return Ok(is_free);
+    }
     for (from, to) in stretches {
         let (from, to) = (ms(*from), ms(*to));
         let blocked = tx.exists(
@@ -180,25 +192,37 @@ pub(super) fn occupy(
         }
     }
     for (from, to) in pieces() {
-        tx.run(
-            "INSERT INTO occupancy (tenant, resource, from_ms, to_ms, kind, owner, call_id, until_ms, replaces, intent, made_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            args![
-                tenant.as_str(),
-                resource.as_str(),
-                from,
-                to,
-                claimant.kind,
-                claimant.owner,
-                claimant.call.map(CallId::as_str),
-                claimant.until.map(ms),
-                claimant.replaces.map(BookingId::as_str),
-                claimant.intent.map(IntentId::as_str),
-                ms(now)
-            ],
-        )?;
+        tx.run(OCCUPY, &piece(tenant, resource, (from, to), claimant, now))?;
     }
     Ok(true)
+}
+
+const OCCUPY: &str =
+    "INSERT INTO occupancy (tenant, resource, from_ms, to_ms, kind, owner, call_id, until_ms, replaces, intent, made_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// What the trigger says to a row that would overlap.
+const OCCUPIED: &str = "occupied";
+
+fn piece<'a>(
+    tenant: &'a TenantId,
+    resource: &'a Resource,
+    (from, to): (i64, i64),
+    claimant: &Claimant<'a>,
+    now: Timestamp,
+) -> [Arg<'a>; 11] {
+    [
+        Arg::from(tenant.as_str()),
+        Arg::from(resource.as_str()),
+        Arg::from(from),
+        Arg::from(to),
+        Arg::from(claimant.kind),
+        Arg::from(claimant.owner),
+        Arg::from(claimant.call.map(CallId::as_str)),
+        Arg::from(claimant.until.map(ms)),
+        Arg::from(claimant.replaces.map(BookingId::as_str)),
+        Arg::from(claimant.intent.map(IntentId::as_str)),
+        Arg::from(ms(now)),
+    ]
 }
 
 /// The stretch in rows that the table takes.

@@ -62,29 +62,27 @@ async fn a_hold_of_another_call_keeps_the_time_until_it_ends(base: Base) {
     assert_eq!(hold(1, "s_1", 0).await, 1);
     assert_eq!(hold(2, "s_2", 4).await, 0);
     assert_eq!(hold(2, "s_3", 6).await, 1, "five minutes are over");
-    let renewed = stored.store.renew_hold(salon.scope(), &SlotId::new("s_1"), None, at(6)).await.expect("answered");
+    let renewed = stored.store.renew_hold(salon.scope(), &SlotId::new("s_1"), at(6)).await.expect("answered");
     assert!(!renewed, "what somebody else holds by now is lost");
 }
 
-async fn a_hold_that_lasts_long_enough_is_left_as_it_is(base: Base) {
+async fn a_hold_tells_until_when_it_is_kept(base: Base) {
     let stored = Stored::open(base).await;
     let salon = tenant("salon");
     let wishes = [wish("s_1", &Resource::house(), 600, 60)];
     let held = stored.store.hold(salon.scope(), Some(&call(1)), &wishes, 3, at(0)).await.expect("answered");
     assert_eq!(held.len(), 1);
     let id = SlotId::new("s_1");
-    let renew = async |enough: i64, now: i64| {
-        stored.store.renew_hold(salon.scope(), &id, Some(at(enough)), at(now)).await.expect("answered")
-    };
-    let until = async || stored.store.find_hold(salon.scope(), &id).await.expect("read").map(|hold| hold.until);
-    assert!(renew(3, 2).await);
-    assert_eq!(until().await, Some(at(5)), "it lasts longer than three");
-    assert!(renew(5, 2).await);
-    assert_eq!(until().await, Some(at(7)), "it did not last longer than five");
+    let renew = async |now: i64| stored.store.renew_hold(salon.scope(), &id, at(now)).await.expect("answered");
+    let kept = async || stored.store.find_hold(salon.scope(), &id).await.expect("read").expect("known").kept_until;
+    assert_eq!((held[0].kept_until, kept().await), (Some(at(5)), Some(at(5))));
+    assert!(renew(2).await);
+    assert_eq!(kept().await, Some(at(7)));
     stored.store.release(salon.scope(), Some(&call(1)), None).await.expect("let go");
+    assert_eq!(kept().await, None, "it is known, and keeps nothing");
     let another = [wish("s_2", &Resource::house(), 600, 60)];
     assert_eq!(stored.store.hold(salon.scope(), Some(&call(2)), &another, 3, at(3)).await.expect("answered").len(), 1);
-    assert!(!renew(4, 3).await, "it was let go, and somebody else has the time");
+    assert!(!renew(3).await, "it was let go, and somebody else has the time");
 }
 
 async fn a_call_is_one_in_any_order_of_its_events(base: Base) {
@@ -249,7 +247,7 @@ on_both! {
     what_was_begun_is_there_after_a_restart_and_is_taken_up_once,
     two_tenants_share_nothing_but_the_file,
     a_hold_of_another_call_keeps_the_time_until_it_ends,
-    a_hold_that_lasts_long_enough_is_left_as_it_is,
+    a_hold_tells_until_when_it_is_kept,
     a_call_is_one_in_any_order_of_its_events,
     a_call_that_nobody_ended_is_closed_and_a_late_end_still_counts,
     the_same_wish_is_one_work_item_and_ends_when_it_is_met,

@@ -101,6 +101,7 @@ impl Ports {
             end: wish.end,
             busy: wish.busy.clone(),
             until: now + HOLD_TTL,
+            kept_until: Some(now + HOLD_TTL),
             replaces: wish.replaces.clone(),
         };
         locked(&self.phantoms).insert(hold.id.as_str().to_owned(), hold.clone());
@@ -147,17 +148,11 @@ impl Diary for Ports {
         at_once(self.store.find_hold(scope, id))
     }
 
-    async fn renew_hold(
-        &self,
-        scope: Scope<'_>,
-        id: &SlotId,
-        enough: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    async fn renew_hold(&self, scope: Scope<'_>, id: &SlotId, now: Timestamp) -> Result<bool, StoreError> {
         if locked(&self.phantoms).contains_key(id.as_str()) {
             return Ok(true);
         }
-        at_once(self.store.renew_hold(scope, id, enough, now))
+        at_once(self.store.renew_hold(scope, id, now))
     }
 
     async fn release(&self, scope: Scope<'_>, call: Option<&CallId>, id: Option<&SlotId>) -> Result<(), StoreError> {
