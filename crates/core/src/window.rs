@@ -6,11 +6,17 @@
 
 use std::collections::VecDeque;
 
-/// What one bucket has admitted, as instants in microseconds, ascending.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What one bucket has admitted, as instants in microseconds, ascending. A busy bucket holds one for every
+/// admission of its span, so each takes four bytes: no span is longer than 71 minutes.
+#[derive(Debug, Clone, Default)]
 pub struct Window {
-    admitted: VecDeque<i64>,
+    /// What the admissions are counted from.
+    base: i64,
+    admitted: VecDeque<u32>,
 }
+
+/// Room for so many is kept although it is not needed.
+const SPARE: usize = 64;
 
 /// How a bucket stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,44 +47,78 @@ impl Window {
         let limit_len = usize::try_from(limit).unwrap_or(usize::MAX);
         // After the limit was lowered more may count than it allows: those have to leave first.
         let wait = match used.checked_sub(limit_len) {
-            Some(over) => self.admitted.get(over).map_or(span, |blocking| blocking + span - now),
+            Some(over) => self.admitted.get(over).map_or(span, |blocking| self.instant(*blocking) + span - now),
             None => 0,
         };
-        let resets_in = self.admitted.front().map_or(0, |oldest| oldest + span - now);
+        let resets_in = self.admitted.front().map_or(0, |oldest| self.instant(*oldest) + span - now);
         Standing { limit, used: u32::try_from(used).unwrap_or(u32::MAX), resets_in, wait }
     }
 
     /// Counts one admission at `now`.
     pub fn admit(&mut self, now: i64) {
-        self.admitted.push_back(now);
+        self.follow(now);
+        if self.admitted.is_empty() {
+            self.base = now;
+        }
+        if u32::try_from(now - self.base).is_err() {
+            self.forget(i64::from(u32::MAX), now);
+            self.rebase(now);
+        }
+        // INVARIANT: nothing that is kept is older than what fits, and the base is the oldest of it.
+        self.admitted.push_back(u32::try_from(now - self.base).unwrap_or(u32::MAX));
     }
 
     /// The newest admission that counts.
     pub fn newest(&self) -> Option<i64> {
-        self.admitted.back().copied()
+        self.admitted.back().map(|at| self.instant(*at))
     }
 
     /// What counts, oldest first.
     pub fn admissions(&self) -> impl Iterator<Item = i64> + '_ {
-        self.admitted.iter().copied()
+        self.admitted.iter().map(|at| self.instant(*at))
     }
 
     /// Adds admissions that were made elsewhere.
     pub fn merge(&mut self, others: impl IntoIterator<Item = i64>) {
-        self.admitted.extend(others);
-        self.admitted.make_contiguous().sort_unstable();
+        let mut all: Vec<i64> = self.admissions().chain(others).collect();
+        all.sort_unstable();
+        self.admitted.clear();
+        all.into_iter().for_each(|at| self.admit(at));
     }
 
-    /// Forgets what is past. A clock that was set back stands for no time passed: what was admitted moves
-    /// back with it, or it would count for longer than the span.
-    fn settle(&mut self, span: i64, now: i64) {
-        if let Some(ahead) = self.newest().map(|newest| newest - now).filter(|ahead| *ahead > 0) {
-            for at in &mut self.admitted {
-                *at -= ahead;
-            }
+    fn instant(&self, offset: u32) -> i64 {
+        self.base + i64::from(offset)
+    }
+
+    /// Counts from the oldest one on that is kept.
+    fn rebase(&mut self, now: i64) {
+        let oldest = self.admitted.front().copied().unwrap_or(0);
+        for at in &mut self.admitted {
+            *at -= oldest;
         }
-        while self.admitted.front().is_some_and(|oldest| now - oldest >= span) {
+        self.base = if self.admitted.is_empty() { now } else { self.base + i64::from(oldest) };
+    }
+
+    /// A clock that was set back stands for no time passed: what was admitted moves back with it, or it would count
+    /// for longer than the span.
+    fn follow(&mut self, now: i64) {
+        if let Some(ahead) = self.newest().map(|newest| newest - now).filter(|ahead| *ahead > 0) {
+            self.base -= ahead;
+        }
+    }
+
+    fn forget(&mut self, span: i64, now: i64) {
+        while self.admitted.front().is_some_and(|oldest| now - self.instant(*oldest) >= span) {
             self.admitted.pop_front();
+        }
+    }
+
+    /// Forgets what is past, and gives the room of a rush back.
+    fn settle(&mut self, span: i64, now: i64) {
+        self.follow(now);
+        self.forget(span, now);
+        if self.admitted.capacity() > SPARE.max(4 * self.admitted.len()) {
+            self.admitted.shrink_to(SPARE.max(2 * self.admitted.len()));
         }
     }
 }
@@ -128,6 +168,25 @@ mod tests {
         window.admit(MINUTE * 100);
         assert_eq!(window.standing(1, MINUTE, MINUTE).wait, MINUTE);
         assert_eq!(window.standing(1, MINUTE, 2 * MINUTE).wait, 0);
+    }
+
+    #[test]
+    fn what_is_far_apart_is_counted_as_well() {
+        let (mut window, hour) = (Window::default(), 60 * MINUTE);
+        let mut admitted = Vec::new();
+        for minute in (0..1000).map(|number| number * 13) {
+            let now = minute * MINUTE;
+            admitted.push(now);
+            window.admit(now);
+            let standing = window.standing(100, hour, now);
+            admitted.retain(|at| now - at < hour);
+            assert_eq!(window.admissions().collect::<Vec<_>>(), admitted, "{minute}");
+            assert_eq!((standing.used as usize, standing.resets_in), (admitted.len(), admitted[0] + hour - now));
+        }
+        window.admit(1 << 60);
+        assert_eq!(window.admissions().collect::<Vec<_>>(), [1 << 60]);
+        window.merge([(1 << 60) - 5, (1 << 60) + 5]);
+        assert_eq!(window.admissions().collect::<Vec<_>>(), [(1 << 60) - 5, 1 << 60, (1 << 60) + 5]);
     }
 
     proptest! {

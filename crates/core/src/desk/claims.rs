@@ -19,8 +19,8 @@ use crate::outcome::Outcome;
 const RETRY_WINDOW: SignedDuration = SignedDuration::from_secs(5);
 /// Answers to identified tool calls are kept this long; platforms retry within seconds.
 const KEPT: SignedDuration = SignedDuration::from_mins(5);
-/// Above this many entries, old ones are swept out before another is added.
-const SWEEP_ABOVE: usize = 4096;
+/// Above this many entries, old ones are swept out before another is added. With a few more the table would double.
+const SWEEP_ABOVE: usize = 3500;
 
 /// Tenant, call, tool call and fingerprint as a digest: thousands of them are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -13,8 +13,9 @@ use crate::clock::Clock;
 use crate::window::Window;
 
 /// Above this many buckets those that count nothing are dropped, and then those that were used least
-/// recently: a flood of strangers must not fill the memory.
-const MOST_BUCKETS: usize = 50_000;
+/// recently: a flood of strangers must not fill the memory. Each takes some 150 bytes;
+/// with a few more the table would double.
+const MOST_BUCKETS: usize = 14_000;
 
 /// Everything in memory.
 pub struct MemoryState {
