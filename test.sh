@@ -9,6 +9,7 @@ need() { # command, package
 }
 missing=()
 need cc build-essential
+need make build-essential
 need openssl openssl
 need curl curl
 need kill procps

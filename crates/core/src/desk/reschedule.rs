@@ -123,6 +123,8 @@ impl Desk {
         hold: &Hold,
         reason: Option<&Sensitive<String>>,
     ) -> Result<Outcome, StoreError> {
+        // Looking for the time took its time: what is changed is the appointment as it is now.
+        session.own = None;
         let appointment = match self.meant(session, Some(booking), None).await? {
             Ok(appointment) => appointment,
             Err(outcome) => return Ok(outcome),
@@ -150,7 +152,7 @@ impl Desk {
             // Either its time or itself was taken while we looked.
             None => match self.behind_another_change(session, &appointment, Some(hold.start)).await? {
                 Some(outcome) => Ok(outcome),
-                None => Ok(Outcome::Taken(Vec::new())),
+                None => Ok(self.meant(session, Some(booking), None).await?.err().unwrap_or(Outcome::Taken(Vec::new()))),
             },
             Some(Settled::Done(moved)) => {
                 self.remember_effect(session, &appointment);

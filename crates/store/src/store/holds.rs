@@ -135,12 +135,15 @@ pub(super) fn release(tx: &mut Tx<'_>, tenant: &TenantId, call: Option<&CallId>,
 pub(super) fn forget_old_holds(tx: &mut Tx<'_>, last_ms: i64, now: Timestamp) -> Result<(), StoreError> {
     // Some of what ended shortly before may have been told of later: gateways' clocks differ by seconds.
     let since = last_ms.saturating_sub(2 * i64::try_from(HOLD_TTL.as_millis()).unwrap_or(0));
+    let forgotten = ms(now - MEMORY_OF_HOLDS);
+    // Also of those that are forgotten now: nothing else knows what they blocked, should it still be there.
     tx.run(
         "DELETE FROM occupancy WHERE kind = 'hold' AND until_ms <= ?2
-           AND (tenant, owner) IN (SELECT tenant, id FROM holds WHERE until_ms > ?1 AND until_ms <= ?2)",
-        args![since, ms(now)],
+           AND (tenant, owner) IN (SELECT tenant, id FROM holds WHERE until_ms > ?1 AND until_ms <= ?2
+                                   UNION ALL SELECT tenant, id FROM holds WHERE until_ms < ?3)",
+        args![since.min(ms(now)), ms(now), forgotten],
     )?;
-    tx.run("DELETE FROM holds WHERE until_ms < ?", args![ms(now - MEMORY_OF_HOLDS)])?;
+    tx.run("DELETE FROM holds WHERE until_ms < ?", args![forgotten])?;
     Ok(())
 }
 

@@ -447,8 +447,11 @@ fn block(
             continue;
         }
         for (from, to) in busy {
+            // Whole: what is left of a hold is no time that could be given away.
             tx.run(
-                "DELETE FROM occupancy WHERE tenant = ? AND resource = ? AND kind = 'hold' AND from_ms < ? AND from_ms > ? AND to_ms > ?",
+                "DELETE FROM occupancy WHERE tenant = ?1 AND kind = 'hold' AND owner IN (
+                     SELECT owner FROM occupancy
+                     WHERE tenant = ?1 AND resource = ?2 AND kind = 'hold' AND from_ms < ?3 AND from_ms > ?4 AND to_ms > ?5)",
                 args![tenant.as_str(), resource.as_str(), ms(*to), ms(*from) - LONGEST_MS, ms(*from)],
             )?;
         }

@@ -1,14 +1,14 @@
 //! What a calendar tells and lists: what counts, what is an echo, and what is let go.
 
 use frontdesk_core::booking::AppointmentState;
-use frontdesk_core::calendar_news::{Applied, CalendarNews, NewsKind};
+use frontdesk_core::calendar_news::{Applied, CalendarNews, NewsKind, Placed};
 use frontdesk_core::ids::{BookingId, CallbackId};
 use frontdesk_core::ports::{Diary as _, Settlement};
 use frontdesk_core::slot::Resource;
 use frontdesk_store::{Retention, Store};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::house::{Base, Stored, at, beginning, on_both, tenant};
+use crate::house::{Base, Stored, at, beginning, call, on_both, tenant, wish};
 
 /// What is told of one booking, at that minute.
 fn news(uid: &str, kind: NewsKind, minute: i64) -> CalendarNews {
@@ -98,6 +98,30 @@ async fn an_echo_of_our_own_request_in_a_list_is_heard_again(base: Base) {
     assert_eq!(hear(&stored.store, &echo, at(2)).await, Applied::Repeated);
 }
 
+async fn a_booking_made_there_takes_a_hold_in_its_way_as_a_whole(base: Base) {
+    let stored = Stored::open(base).await;
+    let salon = tenant("salon");
+    let mut wanted = wish("s_1", &Resource::house(), 600, 30);
+    wanted.busy.push((at(700), at(730)));
+    let held = stored.store.hold(salon.scope(), Some(&call(1)), &[wanted], 3, at(0)).await.expect("answered");
+    assert_eq!(held.len(), 1);
+    let placed = Placed {
+        booking: BookingId::new("b_there"),
+        service: "Cut".to_owned(),
+        staff: None,
+        resources: vec![Resource::house()],
+        busy: vec![(at(600), at(660))],
+        usual_end: at(660),
+    };
+    let made = news("u1", NewsKind::Created, 1);
+    let heard = stored.store.apply_news(salon.scope(), &made, Some(&placed), &CallbackId::new("c_1"), at(1)).await;
+    heard.expect("applied");
+    let hold = stored.store.find_hold(salon.scope(), &held[0].id).await.expect("read").expect("known");
+    assert_eq!(hold.kept_until, None, "half of it is no time to give away");
+    let busy = stored.store.busy(salon.scope(), &[Resource::house()], at(0), at(2000), at(2)).await.expect("read");
+    assert_eq!(busy.iter().map(|it| it.from).collect::<Vec<_>>(), [at(600)], "the booking alone");
+}
+
 async fn what_is_known_of_old_news_is_let_go_with_the_bookings(base: Base) {
     let stored = Stored::open(base).await;
     booked(&stored.store).await;
@@ -117,5 +141,6 @@ on_both! {
     the_trace_of_a_move_cancels_nothing,
     a_list_takes_no_sequence_away,
     an_echo_of_our_own_request_in_a_list_is_heard_again,
+    a_booking_made_there_takes_a_hold_in_its_way_as_a_whole,
     what_is_known_of_old_news_is_let_go_with_the_bookings,
 }

@@ -1,6 +1,6 @@
 //! Durability, scope and secrecy.
 
-use frontdesk_core::booking::{AppointmentState, Callback, CallbackCause, CallbackState, Priority};
+use frontdesk_core::booking::{AppointmentState, Callback, CallbackCause, CallbackState, IntentKind, Priority};
 use frontdesk_core::call::{CallContext, CallState, Caller};
 use frontdesk_core::ids::{CallId, CallbackId, SlotId};
 use frontdesk_core::ports::{Begun, CallbackFilter, Callbacks as _, Calls as _, Diary as _, Settlement, VoiceEvent};
@@ -9,7 +9,7 @@ use frontdesk_core::slot::Resource;
 use frontdesk_core::tenant::{Tenant, TenantSecrets};
 use jiff::SignedDuration;
 
-use crate::house::{Base, Stored, at, beginning, call, on_both, phone, tenant, wish};
+use crate::house::{Base, Stored, at, beginning, call, intent, on_both, phone, tenant, wish};
 
 async fn what_was_begun_is_there_after_a_restart_and_is_taken_up_once(base: Base) {
     let stored = Stored::open(base).await;
@@ -83,6 +83,28 @@ async fn a_hold_tells_until_when_it_is_kept(base: Base) {
     let another = [wish("s_2", &Resource::house(), 600, 60)];
     assert_eq!(stored.store.hold(salon.scope(), Some(&call(2)), &another, 3, at(3)).await.expect("answered").len(), 1);
     assert!(!renew(3).await, "it was let go, and somebody else has the time");
+}
+
+async fn what_was_given_up_is_not_moved(base: Base) {
+    let stored = Stored::open(base).await;
+    let salon = tenant("salon");
+    let wanted = beginning("1", &Resource::house(), 600, 60, None, true);
+    stored.store.begin(salon.scope(), &wanted, at(0)).await.expect("begun");
+    let cancel = intent("i_c", &wanted.appointment.id, IntentKind::Cancel { reason: "x".to_owned() }, true);
+    assert_eq!(stored.store.begin_change(salon.scope(), &cancel, None, at(1)).await.expect("answered"), Begun::Yes);
+    let (start, end) = (at(900), at(960));
+    let kind = IntentKind::Move {
+        start,
+        end,
+        busy: vec![(start, end)],
+        resource: Resource::house(),
+        staff: None,
+        reason: "x".to_owned(),
+    };
+    let moving = intent("i_m", &wanted.appointment.id, kind, true);
+    assert_eq!(stored.store.begin_change(salon.scope(), &moving, None, at(2)).await.expect("answered"), Begun::Blocked);
+    let busy = stored.store.busy(salon.scope(), &[Resource::house()], at(0), at(2000), at(3)).await.expect("read");
+    assert_eq!(busy, [], "nothing is blocked for it");
 }
 
 async fn a_call_is_one_in_any_order_of_its_events(base: Base) {
@@ -248,6 +270,7 @@ on_both! {
     two_tenants_share_nothing_but_the_file,
     a_hold_of_another_call_keeps_the_time_until_it_ends,
     a_hold_tells_until_when_it_is_kept,
+    what_was_given_up_is_not_moved,
     a_call_is_one_in_any_order_of_its_events,
     a_call_that_nobody_ended_is_closed_and_a_late_end_still_counts,
     the_same_wish_is_one_work_item_and_ends_when_it_is_met,

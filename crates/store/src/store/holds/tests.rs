@@ -122,9 +122,19 @@ async fn what_a_hold_blocks_goes_when_it_is_over_and_the_hold_two_hours_later() 
                 let blocked = tx.number("SELECT COUNT(*) FROM occupancy", args![])?;
                 rows.push((minute, blocked, tx.number("SELECT COUNT(*) FROM holds", args![])?));
             }
+            // A clock that was ahead said that all of them were swept out already.
+            let line = Line { staff: None, resources: vec![Resource::house()], event_type: None, parts: Vec::new() };
+            let (id, start, end) = (SlotId::new("s_9"), at(3000), at(3030));
+            let wish = HoldWish { id, service: "Cut".to_owned(), line, start, end, busy: vec![(start, end)], replaces: None };
+            assert!(try_hold(tx, &tenant, None, &wish, at(201))?.is_some());
+            for minute in [207, 330] {
+                forget_old_holds(tx, ms(at(100_000)), at(minute))?;
+                rows.push((minute, tx.number("SELECT COUNT(*) FROM occupancy", args![])?, 0));
+            }
             Ok(rows)
         });
-        let expected = [(4, 4, 3), (6, 3, 3), (10, 2, 3), (14, 1, 3), (128, 1, 2), (131, 1, 1), (200, 1, 0)];
+        let expected =
+            [(4, 4, 3), (6, 3, 3), (10, 2, 3), (14, 1, 3), (128, 1, 2), (131, 1, 1), (200, 1, 0), (207, 2, 0), (330, 1, 0)];
         assert_eq!(rows.await.unwrap(), expected, "minute, rows that block, holds");
     }
 }
