@@ -273,6 +273,7 @@ impl Client {
 
 #[async_trait]
 impl HttpClient for Client {
+    #[expect(clippy::disallowed_methods, reason = "whoever sends waits for the task, on a thread without a runtime")]
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (client, request) = (self.client.clone(), reqwest::Request::try_from(request)?);
         let sent = self.runtime.spawn(async move {
