@@ -1,8 +1,8 @@
 //! The desk: every use case, one file each, over the ports.
 //!
 //! A request is served in a straight line: [`Desk::serve`] claims it (a repeat ends there), opens the
-//! call's memory, asks the use case, keeps what was said. What writes to a calendar runs detached from
-//! the connection that asked for it, so that a platform that hangs up changes nothing.
+//! call's memory, asks the use case, keeps what was said. What was begun goes on without the connection
+//! that asked for it, so that a platform that hangs up changes nothing.
 
 mod answer;
 mod attempt;
@@ -221,7 +221,7 @@ impl Desk {
                         self.truth_about(&visit, appointment, change, promise).await
                     }
                     Some(outcome) => outcome,
-                    // The task that served it panicked.
+                    // The first one panicked or was given up before it began.
                     None => self.fault(&visit, &Memory::default()).await,
                 }
             }
