@@ -22,7 +22,7 @@ pub struct BuiltinCalendar;
 #[async_trait]
 impl Calendar for BuiltinCalendar {
     async fn slots(&self, tenant: &Tenant, ask: &SlotAsk<'_>, _deadline: Deadline) -> Result<Free, CalendarError> {
-        Ok(Free { starts: grid(tenant, ask)?, age: SignedDuration::ZERO })
+        Ok(Free { starts: grid(tenant, ask)?.into(), age: SignedDuration::ZERO })
     }
 
     async fn create(&self, _tenant: &Tenant, new: &NewBooking, _deadline: Deadline) -> Result<CalendarBooking, CalendarError> {

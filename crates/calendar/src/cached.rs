@@ -22,6 +22,7 @@ use frontdesk_core::deadline::Deadline;
 use frontdesk_core::meter;
 use frontdesk_core::ports::{Calendar, CalendarBooking, CalendarError, Free, NewBooking, SlotAsk};
 use frontdesk_core::protection::{Mode, Protection, Switches};
+use frontdesk_core::slot::Starts;
 use frontdesk_core::tenant::{Scope, Tenant};
 
 use self::key::{Key, Question};
@@ -107,7 +108,7 @@ impl Cached {
         let age = now.duration_since(answer.said_at);
         // A clock that was set back makes an answer from the future; its age is not known.
         let usable = !age.is_negative() && age <= max_age;
-        usable.then(|| Free { starts: within(&answer.starts, ask), age })
+        usable.then(|| Free { starts: Starts::within(&answer.starts, ask.from, ask.to), age })
     }
 
     /// What the calendar says now, asked once for all who ask the same.
@@ -121,7 +122,9 @@ impl Cached {
                 Err(_) => Some(Err(unavailable("no answer in time"))),
             };
             match answer {
-                Some(Ok(starts)) => return Ok(Free { starts: within(&starts, ask), age: SignedDuration::ZERO }),
+                Some(Ok(starts)) => {
+                    return Ok(Free { starts: Starts::within(&starts, ask.from, ask.to), age: SignedDuration::ZERO });
+                }
                 // Somebody less patient began that request; the patience that is left here is used.
                 Some(Err(CalendarError::Unavailable { .. }))
                     if flight.deadline < deadline && flight.deadline.has_passed() && !deadline.has_passed() => {}
@@ -162,7 +165,7 @@ impl Cached {
                 also: None,
                 browsing,
             };
-            let answer: Answer = inner.slots(&tenant, &whole_days, deadline).await.map(|free| free.starts.into());
+            let answer: Answer = inner.slots(&tenant, &whole_days, deadline).await.map(|free| free.starts.shared());
             landing.land(&answer, clock.now());
             // The receivers may all be gone; the answer is kept for whoever asks next.
             let _ = land.send(Some(answer));
@@ -317,10 +320,6 @@ impl Drop for ForgetAfter<'_> {
 
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn within(starts: &[Timestamp], ask: &SlotAsk<'_>) -> Vec<Timestamp> {
-    starts.iter().copied().filter(|start| ask.from <= *start && *start < ask.to).collect()
 }
 
 fn unavailable(detail: &str) -> CalendarError {

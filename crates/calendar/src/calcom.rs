@@ -64,7 +64,7 @@ impl Calendar for CalCom {
     /// Always asks; a memory is another calendar's business.
     async fn slots(&self, tenant: &Tenant, ask: &SlotAsk<'_>, deadline: Deadline) -> Result<Free, CalendarError> {
         let starts = slots::list(&self.exchange, &Account::of(tenant)?, tenant, ask, deadline).await?;
-        Ok(Free { starts, age: SignedDuration::ZERO })
+        Ok(Free { starts: starts.into(), age: SignedDuration::ZERO })
     }
 
     async fn create(&self, tenant: &Tenant, new: &NewBooking, deadline: Deadline) -> Result<CalendarBooking, CalendarError> {

@@ -24,12 +24,12 @@ pub(crate) async fn slots(
     let asks = ask.line.parts.iter().enumerate().map(|(index, part)| async move {
         let uid = ask.part_uids.get(index).and_then(Option::as_deref);
         let free = of_part(calendar, tenant, ask, part, uid, deadline).await?;
-        Ok::<_, CalendarError>((free.starts.into_iter().map(|start| start - part.after).collect(), free.age))
+        Ok::<_, CalendarError>((free.starts.iter().map(|start| *start - part.after).collect(), free.age))
     });
     let answers: Vec<(BTreeSet<Timestamp>, SignedDuration)> = try_join_all(asks).await?;
     let age = answers.iter().map(|(_, age)| *age).max().unwrap_or(SignedDuration::ZERO);
     let everywhere = answers.into_iter().map(|(starts, _)| starts).reduce(|one, other| &one & &other);
-    Ok(Free { starts: everywhere.unwrap_or_default().into_iter().collect(), age })
+    Ok(Free { starts: Vec::from_iter(everywhere.unwrap_or_default()).into(), age })
 }
 
 /// The same question about one part, as if it were all there is.

@@ -101,7 +101,7 @@ pub trait Calls: Send + Sync {
     async fn apply(&self, scope: Scope<'_>, call: &CallContext, event: &VoiceEvent, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Adds to the timeline.
-    async fn note(&self, scope: Scope<'_>, call: &CallId, step: &Step) -> Result<(), StoreError>;
+    async fn note(&self, scope: Scope<'_>, call: &CallId, step: Step) -> Result<(), StoreError>;
 
     /// The newest calls.
     async fn list(&self, scope: Scope<'_>, most: u32) -> Result<Vec<CallRow>, StoreError>;

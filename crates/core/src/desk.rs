@@ -186,14 +186,14 @@ impl Desk {
     }
 
     /// Serves one function call. Always ends in an outcome, within the function's budget.
-    pub async fn serve(&self, visit: Visit, command: Command) -> Outcome {
+    pub async fn serve(&self, visit: Arc<Visit>, command: Command) -> Outcome {
         let fingerprint = command.fingerprint();
         let claim = self.claims.claim(&visit, &command, &fingerprint, self.now());
         let asker = Asker::Voice { tenant: &visit.tenant, call: visit.call.id.as_ref() };
         match claim {
             claims::Claim::First(ticket) => match self.gate.admit(asker, command.class()).await {
                 Ok(admission) => {
-                    let (desk, its_visit) = (self.clone(), visit.clone());
+                    let (desk, its_visit) = (self.clone(), Arc::clone(&visit));
                     let work = async move {
                         let outcome = desk.act(&its_visit, command, &fingerprint, admission).await;
                         ticket.done(&outcome, desk.now());

@@ -19,7 +19,7 @@ pub use crate::settlement::Settlement;
 
 use crate::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
 use crate::sensitive::Sensitive;
-use crate::slot::{Hold, HoldWish, Line, Resource};
+use crate::slot::{Hold, HoldWish, Line, Resource, Starts};
 use crate::tenant::{Scope, Service, Tenant};
 
 // --- calendar -------------------------------------------------------------------------------
@@ -90,8 +90,8 @@ pub struct SlotAsk<'a> {
 /// Free starts, and how old the knowledge is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Free {
-    /// Ascending.
-    pub starts: Vec<Timestamp>,
+    /// When.
+    pub starts: Starts,
     /// How long ago the calendar said so.
     pub age: SignedDuration,
 }
@@ -313,6 +313,17 @@ pub trait Diary: Send + Sync {
         to: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Busy>, StoreError>;
+
+    /// The same, and with it the holds of `call` that are among what is blocked.
+    async fn busy_and_held(
+        &self,
+        scope: Scope<'_>,
+        call: &CallId,
+        resources: &[Resource],
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Vec<Busy>, Vec<Hold>), StoreError>;
 
     /// Lets the earlier holds of `call` go, then holds what is still free of `wishes`, at most `most`,
     /// in their order. Without a call nothing is let go.

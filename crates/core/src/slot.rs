@@ -1,5 +1,7 @@
 //! What is free: lines of work, free stretches on them, and holds on those.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -272,4 +274,56 @@ pub fn busy_stretches(service: &Service, start: Timestamp) -> Vec<(Timestamp, Ti
         last.1 += after;
     }
     stretches
+}
+
+/// Free starts, ascending. Cheap to clone: who remembers them and who is told of some of them share them.
+#[derive(Clone)]
+pub struct Starts {
+    all: Arc<[Timestamp]>,
+    from: usize,
+    to: usize,
+}
+
+impl Starts {
+    /// Those of `all`, which are ascending, that lie in `[from, to)`.
+    pub fn within(all: &Arc<[Timestamp]>, from: Timestamp, to: Timestamp) -> Self {
+        let before = |end: Timestamp| all.partition_point(|start| *start < end);
+        let first = before(from);
+        Self { all: Arc::clone(all), from: first, to: before(to).max(first) }
+    }
+
+    /// All of them, to be remembered.
+    pub fn shared(self) -> Arc<[Timestamp]> {
+        if self.to - self.from == self.all.len() { self.all } else { Arc::from(&*self) }
+    }
+}
+
+impl std::ops::Deref for Starts {
+    type Target = [Timestamp];
+
+    fn deref(&self) -> &[Timestamp] {
+        // INVARIANT: both are made as places in it.
+        self.all.get(self.from..self.to).unwrap_or_default()
+    }
+}
+
+impl From<Vec<Timestamp>> for Starts {
+    /// They are ascending.
+    fn from(all: Vec<Timestamp>) -> Self {
+        Self { from: 0, to: all.len(), all: all.into() }
+    }
+}
+
+impl PartialEq for Starts {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Starts {}
+
+impl std::fmt::Debug for Starts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
 }

@@ -1,5 +1,6 @@
 //! The real world's time, chance and environment; the only file that asks for them.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,9 +30,43 @@ impl SystemDice {
     }
 }
 
+impl SystemDice {
+    fn ask(&self, bytes: &mut [u8]) {
+        self.0.fill(bytes).expect("INVARIANT: the operating system gives randomness; without it no id and no key is safe");
+    }
+}
+
+/// Randomness for so many bytes of ids is fetched at once: asking is a system call, and every request has ids.
+const POOL: usize = 16 * AN_ID;
+/// Whoever wants more makes a key, which comes from the operating system at once.
+const AN_ID: usize = 26;
+
+/// Bytes that nobody has been given yet, and where they begin.
+struct Pool {
+    bytes: [u8; POOL],
+    from: usize,
+}
+
+thread_local! {
+    static IDS: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL], from: POOL }) };
+}
+
 impl Dice for SystemDice {
     fn fill(&self, bytes: &mut [u8]) {
-        self.0.fill(bytes).expect("INVARIANT: the operating system gives randomness; without it no id and no key is safe");
+        if bytes.len() > AN_ID {
+            return self.ask(bytes);
+        }
+        IDS.with_borrow_mut(|pool| {
+            if POOL - pool.from < bytes.len() {
+                self.ask(&mut pool.bytes);
+                pool.from = 0;
+            }
+            let given = &mut pool.bytes[pool.from..pool.from + bytes.len()];
+            bytes.copy_from_slice(given);
+            // What was given once stands nowhere else.
+            given.fill(0);
+            pool.from += bytes.len();
+        });
     }
 }
 

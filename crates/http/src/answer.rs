@@ -9,14 +9,13 @@ use serde_json::{Map, Value, json};
 /// The answer to a function call.
 pub(crate) fn render(outcome: &Outcome, tenant: &Tenant, now: Timestamp, request_id: &str) -> Value {
     let mut answer = Map::new();
-    answer.insert("success".into(), json!(outcome.is_success()));
-    answer.insert("status".into(), json!(outcome.status()));
-    answer.insert("message".into(), json!(reply::sentence(outcome, tenant, now)));
-    let slots: Vec<Value> = outcome.offers().iter().map(|offer| slot(offer, tenant, now)).collect();
-    answer.insert("slots".into(), json!(slots));
+    answer.insert("success".into(), outcome.is_success().into());
+    answer.insert("status".into(), outcome.status().into());
+    answer.insert("message".into(), reply::sentence(outcome, tenant, now).into());
+    answer.insert("slots".into(), outcome.offers().iter().map(|offer| slot(offer, tenant, now)).collect());
     answer.insert("next_action".into(), json!(outcome.next_action()));
     details(&mut answer, outcome, tenant, now);
-    answer.insert("request_id".into(), json!(request_id));
+    answer.insert("request_id".into(), request_id.into());
     Value::Object(answer)
 }
 
@@ -26,14 +25,14 @@ pub(crate) fn slot(offer: &Offer, tenant: &Tenant, now: Timestamp) -> Value {
     if let Some(id) = &offer.slot {
         slot.insert("slot_id".into(), json!(id));
     }
-    slot.insert("start".into(), json!(rfc3339(offer.start, tenant)));
-    slot.insert("end".into(), json!(rfc3339(offer.end, tenant)));
-    slot.insert("service".into(), json!(offer.service));
-    slot.insert("staff".into(), json!(offer.staff));
-    slot.insert("spoken".into(), json!(reply::slot_spoken(offer, tenant, now)));
+    slot.insert("start".into(), rfc3339(offer.start, tenant).into());
+    slot.insert("end".into(), rfc3339(offer.end, tenant).into());
+    slot.insert("service".into(), offer.service.as_str().into());
+    slot.insert("staff".into(), offer.staff.as_deref().into());
+    slot.insert("spoken".into(), reply::slot_spoken(offer, tenant, now).into());
     match offer.held_until {
-        Some(until) => slot.insert("held_until".into(), json!(rfc3339(until, tenant))),
-        None => slot.insert("unverified".into(), json!(true)),
+        Some(until) => slot.insert("held_until".into(), rfc3339(until, tenant).into()),
+        None => slot.insert("unverified".into(), true.into()),
     };
     Value::Object(slot)
 }

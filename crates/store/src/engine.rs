@@ -293,8 +293,8 @@ impl Engine {
         self.others.store(others, Ordering::Release);
     }
 
-    /// Runs `work`, which reads a few rows by an index with one statement: where the database is a file of
-    /// this machine, on the thread that asks, because handing over would cost more than the reading.
+    /// Runs `work`, which reads a few rows by an index: where the database is a file of this machine, on the thread
+    /// that asks, because handing over would cost more than the reading. Each of its statements sees a state of its own.
     pub(crate) async fn peek<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -302,18 +302,6 @@ impl Engine {
     {
         match &self.peeks {
             Some(peeks) => peeks.run(work),
-            None => Self::ask(&self.reads, |to| Job::peek(work, to)).await,
-        }
-    }
-
-    /// The same with several such statements, which need not see one state of the database.
-    pub(crate) async fn peeks<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-    {
-        match &self.peeks {
-            Some(peeks) => peeks.run_all(work),
             None => Self::ask(&self.reads, |to| Job::peek(work, to)).await,
         }
     }

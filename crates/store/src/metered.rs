@@ -38,6 +38,7 @@ macro_rules! metered {
 
 metered!(Diary {
     fn busy(scope: Scope<'_>, resources: &[Resource], from: Timestamp, to: Timestamp, now: Timestamp) -> Vec<Busy>;
+    fn busy_and_held(scope: Scope<'_>, call: &CallId, resources: &[Resource], from: Timestamp, to: Timestamp, now: Timestamp) -> (Vec<Busy>, Vec<Hold>);
     fn hold(scope: Scope<'_>, call: Option<&CallId>, wishes: &[HoldWish], most: usize, now: Timestamp) -> Vec<Hold>;
     fn find_hold(scope: Scope<'_>, id: &SlotId) -> Option<Hold>;
     fn renew_hold(scope: Scope<'_>, id: &SlotId, now: Timestamp) -> bool;
@@ -62,7 +63,7 @@ metered!(Calls {
     fn open_with(scope: Scope<'_>, call: &CallContext, own: &AppointmentFilter, now: Timestamp) -> (Memory, Vec<Appointment>);
     fn remember(scope: Scope<'_>, call: &CallId, memory: &Memory) -> ();
     fn apply(scope: Scope<'_>, call: &CallContext, event: &VoiceEvent, now: Timestamp) -> bool;
-    fn note(scope: Scope<'_>, call: &CallId, step: &Step) -> ();
+    fn note(scope: Scope<'_>, call: &CallId, step: Step) -> ();
     fn list(scope: Scope<'_>, most: u32) -> Vec<CallRow>;
     fn timeline(scope: Scope<'_>, call: &CallId) -> Option<(CallRow, Vec<Step>)>;
 });

@@ -16,7 +16,7 @@ async fn starts_stand_on_quarters_from_the_opening_while_the_service_fits() {
     assert_eq!((free.starts[0], free.starts[10]), (at("2030-01-07T08:00:00Z"), at("2030-01-07T10:30:00Z")));
     let part = ask(&service, &line, "2030-01-07T08:15:00Z", "2030-01-07T08:45:00Z");
     let free = BuiltinCalendar.slots(&builtin(), &part, soon()).await.expect("slots");
-    assert_eq!(free.starts, [at("2030-01-07T08:15:00Z"), at("2030-01-07T08:30:00Z")]);
+    assert_eq!(*free.starts, [at("2030-01-07T08:15:00Z"), at("2030-01-07T08:30:00Z")]);
 }
 
 #[tokio::test]

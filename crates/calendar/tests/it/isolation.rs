@@ -35,7 +35,7 @@ impl Calendar for Telling {
             tokio::task::yield_now().await;
         }
         let number: usize = tenant.slug.as_str().trim_start_matches('t').parse().expect("a number");
-        Ok(Free { starts: vec![own_start(number)], age: SignedDuration::ZERO })
+        Ok(Free { starts: vec![own_start(number)].into(), age: SignedDuration::ZERO })
     }
 
     async fn create(&self, _: &Tenant, _: &NewBooking, _: Deadline) -> Result<CalendarBooking, CalendarError> {
@@ -113,7 +113,7 @@ async fn no_tenant_ever_sees_what_was_said_to_another() {
                 match free {
                     Some(free) => {
                         answered += 1;
-                        assert_eq!(free.expect("slots").starts, [own_start(number)], "operation {operation}");
+                        assert_eq!(*free.expect("slots").starts, [own_start(number)], "operation {operation}");
                     }
                     None => given_up += 1,
                 }

@@ -46,7 +46,7 @@ async fn slots_are_instants_in_the_range_once_and_in_order() {
     let (service, line) = (cut(), line(None, Some(1)));
     let ask = ask(&service, &line, "2030-01-07T09:00:00Z", "2030-01-07T10:00:00Z");
     let free = calcom().slots(&on_calcom("a", &double.base_url), &ask, soon()).await.expect("slots");
-    assert_eq!(free.starts, [at("2030-01-07T09:00:00Z"), at("2030-01-07T09:30:00Z")]);
+    assert_eq!(*free.starts, [at("2030-01-07T09:00:00Z"), at("2030-01-07T09:30:00Z")]);
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ impl Desk {
         };
         let found = self.only_of(&search, &asked, start).await?;
         if found.starts.contains_key(&start) {
-            if let Some(hold) = self.in_hand(session, &search, &found, start).await? {
+            if let Some(hold) = self.in_hand(session, &search, &found, start) {
                 return Ok(Outcome::Available(Offer::from(&hold)));
             }
             let held = self.hold(&search, &found, &[start], 1).await?;

@@ -41,15 +41,9 @@ impl Desk {
 
     /// The slot that this call was given a moment ago for the same wish: asked again, it hears of it again, and
     /// nothing is written.
-    pub(super) async fn in_hand(
-        &self,
-        session: &Session<'_>,
-        search: &Search<'_>,
-        found: &Found,
-        start: Timestamp,
-    ) -> Result<Option<Hold>, StoreError> {
-        let ([slot], true) = (session.memory.offered.as_slice(), found.is_held) else { return Ok(None) };
-        let Some(hold) = self.own_hold(session, slot).await? else { return Ok(None) };
+    pub(super) fn in_hand(&self, session: &Session<'_>, search: &Search<'_>, found: &Found, start: Timestamp) -> Option<Hold> {
+        let [slot] = session.memory.offered.as_slice() else { return None };
+        let hold = found.held.iter().find(|hold| hold.id == *slot)?;
         let lines = found.starts.get(&start).into_iter().flatten().filter_map(|at| found.lines.get(*at));
         let is_same = hold.kept_until.is_some_and(|until| until >= session.now + FRESH)
             && hold.service == search.service.name
@@ -57,8 +51,8 @@ impl Desk {
             && hold.end == start + search.service.duration()
             && hold.busy == busy_stretches(search.service, start)
             && hold.replaces.as_ref() == search.replaces.map(|it| &it.id)
-            && lines.into_iter().any(|line| line.serves(&hold));
-        Ok(is_same.then_some(hold))
+            && lines.into_iter().any(|line| line.serves(hold));
+        is_same.then(|| hold.clone())
     }
 
     /// A hold that ended is checked as if it were asked for anew.

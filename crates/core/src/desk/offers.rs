@@ -47,8 +47,8 @@ pub(super) struct Search<'a> {
 pub(super) struct Found {
     pub(super) lines: Vec<Line>,
     pub(super) starts: BTreeMap<Timestamp, Vec<usize>>,
-    /// Whether the call holds some of the one start's time itself.
-    pub(super) is_held: bool,
+    /// What the call itself holds of the one start's time.
+    pub(super) held: Vec<Hold>,
 }
 
 /// A free start that is shown without being held.
@@ -88,11 +88,14 @@ impl Desk {
     pub(super) async fn only_of(&self, search: &Search<'_>, asked: &Asked, start: Timestamp) -> Result<Found, StoreError> {
         let stretches = busy_stretches(search.service, start);
         let (Some((from, _)), Some((_, to))) = (stretches.first(), stretches.last()) else { return Ok(Found::default()) };
-        let busy = self.parts.diary.busy(search.tenant.scope(), &asked.resources(), *from, *to, search.now).await?;
+        let (scope, resources, diary) = (search.tenant.scope(), asked.resources(), &self.parts.diary);
+        let (busy, held) = match search.call {
+            Some(call) => diary.busy_and_held(scope, call, &resources, *from, *to, search.now).await?,
+            None => (diary.busy(scope, &resources, *from, *to, search.now).await?, Vec::new()),
+        };
         let listed = |free: &Free| free.starts.binary_search(&start).is_ok();
         let starts = asked.free(search, &busy, |free| if listed(free) { vec![start] } else { Vec::new() });
-        let is_held = search.call.is_some() && busy.iter().any(|it| it.held_by.as_ref() == search.call);
-        Ok(Found { lines: asked.lines.clone(), starts, is_held })
+        Ok(Found { lines: asked.lines.clone(), starts, held })
     }
 
     /// All that is free. One line that did not answer is left out; if nothing is free without it, that is
@@ -101,10 +104,10 @@ impl Desk {
         let day = SignedDuration::from_hours(24);
         let (from, to) = (search.from - day, search.to + day);
         let busy = self.parts.diary.busy(search.tenant.scope(), &asked.resources(), from, to, search.now).await?;
-        let starts = asked.free(search, &busy, |free| free.starts.clone());
+        let starts = asked.free(search, &busy, |free| free.starts.to_vec());
         match asked.answers.into_iter().find_map(Result::err) {
             Some(error) if starts.is_empty() => Err(SearchError::Calendar(error)),
-            _ => Ok(Found { lines: asked.lines, starts, is_held: false }),
+            _ => Ok(Found { lines: asked.lines, starts, held: Vec::new() }),
         }
     }
 
@@ -278,7 +281,7 @@ impl Found {
     pub(super) fn assumed(search: &Search<'_>) -> Self {
         let lines = Line::of(search.tenant, search.service, search.staff.map(|staff| staff.name.as_str()));
         let all = (0..lines.len()).collect();
-        Self { lines, starts: BTreeMap::from([(search.from, all)]), is_held: false }
+        Self { lines, starts: BTreeMap::from([(search.from, all)]), held: Vec::new() }
     }
 
     /// Every start with everyone who can serve it.

@@ -14,15 +14,26 @@ const JOINTS: [&str; 14] = ["und", "mit", "für", "bis", "am", "an", "im", "zu",
 /// The text without anything technical: braces, brackets, underscores, control characters, addresses,
 /// long numbers and placeholder words. It changes nothing in a sentence that people wrote for people.
 pub fn renderable(text: &str) -> String {
-    let readable: String = text.chars().map(|c| if is_technical(c) { ' ' } else { c }).collect();
-    let words: Vec<&str> = readable.split_whitespace().filter(|word| !is_machine_word(word)).collect();
-    let runs = words.chunk_by(|word, next| is_number(word) && is_number(next)).filter(|run| !is_dialled(run));
-    runs.flatten().copied().collect::<Vec<_>>().join(" ")
+    let words = text.split(|c: char| c.is_whitespace() || is_technical(c)).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.filter(|word| !is_machine_word(word)).collect();
+    let mut readable = String::with_capacity(text.len());
+    for run in words.chunk_by(|word, next| is_number(word) && is_number(next)).filter(|run| !is_dialled(run)) {
+        for word in run {
+            if !readable.is_empty() {
+                readable.push(' ');
+            }
+            readable.push_str(word);
+        }
+    }
+    readable
 }
 
 fn is_technical(c: char) -> bool {
-    let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    c.is_control() || invisible || "{}[]<>_|\\`*#$^~=\"".contains(c)
+    match c {
+        '{' | '}' | '[' | ']' | '<' | '>' | '_' | '|' | '\\' | '`' | '*' | '#' | '$' | '^' | '~' | '=' | '"' => true,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => true,
+        c => c.is_control(),
+    }
 }
 
 fn is_machine_word(word: &str) -> bool {
@@ -45,7 +56,7 @@ fn is_dialled(run: &[&str]) -> bool {
 }
 
 fn digits(word: &str) -> usize {
-    word.chars().filter(char::is_ascii_digit).count()
+    word.bytes().filter(u8::is_ascii_digit).count()
 }
 
 /// A name out of a file or a caller's mouth, fit to be inserted: clean, not longer than a breath, and

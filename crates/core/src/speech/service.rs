@@ -49,6 +49,10 @@ fn find<'a, T, N>(said: &str, all: &'a [T], names: impl Fn(&'a T) -> N) -> Match
 where
     N: Iterator<Item = &'a str>,
 {
+    let mut exact = all.iter().filter(|it| names(it).any(|name| name == said.trim()));
+    if let (Some(only), None) = (exact.next(), exact.next()) {
+        return Match::One(only);
+    }
     let wanted = normal(said);
     if wanted.is_empty() {
         return Match::None;

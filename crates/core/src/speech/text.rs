@@ -5,6 +5,9 @@ use unicode_normalization::UnicodeNormalization as _;
 /// NFC, without control characters, invisible and direction marks, tags, and the characters that
 /// markup and templates are made of; white space collapsed and trimmed.
 pub fn clean(text: &str) -> String {
+    if is_clean(text) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut gap = false;
     for c in without_tags(text).nfc() {
@@ -22,6 +25,13 @@ pub fn clean(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether nothing needs to be done, as far as that is seen at a glance: of other letters than English ones it is not.
+fn is_clean(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_harmless = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'{' | b'}' | b'\\');
+    bytes.iter().all(is_harmless) && !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ")
 }
 
 /// Drops `<...>` where it looks like a tag; a lone `<` stays for the caller to drop.

@@ -33,7 +33,7 @@ impl Gateway {
         let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
         let address = format!("127.0.0.1:{port}");
         let config = format!(
-            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\n[store]\nurl = \"sqlite:{0}/frontdesk.db\"\n[secrets]\nmaster_key = \"file:{0}/master.key\"\n[state]\nurl = \"{state}\"\n{LIMITS}",
+            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\n[store]\nurl = \"sqlite:{0}/frontdesk.db\"\n[secrets]\nmaster_key = \"file:{0}/master.key\"\n[state]\nurl = \"{state}\"\n[log]\nfile = \"{0}/frontdesk.log\"\n{LIMITS}",
             folder.path().display()
         );
         std::fs::write(folder.path().join("frontdesk.toml"), config).expect("written");

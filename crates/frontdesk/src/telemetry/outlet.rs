@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use crate::config::problems::Problem;
 
 /// So many lines may wait for the disk.
 const MOST_WAITING: usize = 8192;
+/// So long a line waits for others, so that the disk and the thread that writes are not called for each.
+const COMPANY: Duration = Duration::from_millis(5);
 /// How long a process that ends waits for its last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
 /// A disk that takes nothing is complained of this often.
@@ -153,54 +155,68 @@ impl Outlet {
 }
 
 /// The thread that writes.
-fn write(mut files: Vec<LogFile>, from: &Receiver<Message>) {
-    let mut complained = i64::MIN;
-    let mut last = Timestamp::UNIX_EPOCH;
-    let mut count = |lost: u64, at: Timestamp| {
-        if lost == 0 {
-            return;
+fn write(files: Vec<LogFile>, from: &Receiver<Message>) {
+    let mut pen = Pen { files, last: Timestamp::UNIX_EPOCH, complained: i64::MIN };
+    while let Ok(first) = from.recv() {
+        if matches!(first, Message::Line { .. }) {
+            // What comes meanwhile wakes nobody, and all of it is written together.
+            std::thread::park_timeout(COMPANY);
         }
-        let all = LOST.fetch_add(lost, Ordering::Relaxed) + lost;
-        if at.as_millisecond() >= complained.saturating_add(COMPLAIN_EVERY_MS) {
-            complained = at.as_millisecond();
-            // Not a line of the log: that is what cannot be written.
-            let _ = writeln!(io::stderr().lock(), "frontdesk: the log cannot be written; lines lost so far: {all}");
+        pen.take(first);
+        while let Ok(message) = from.try_recv() {
+            pen.take(message);
         }
-    };
-    loop {
-        // What is there is written together; what comes later does not wait for more.
-        let message = match from.recv_timeout(Duration::ZERO) {
-            Ok(message) => message,
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                files.iter_mut().for_each(|file| count(file.write(), last));
-                match from.recv() {
-                    Ok(message) => message,
-                    Err(_) => break,
-                }
-            }
-        };
+        pen.write();
+    }
+}
+
+/// Who writes, and how far.
+struct Pen {
+    files: Vec<LogFile>,
+    /// When the last line was logged.
+    last: Timestamp,
+    complained: i64,
+}
+
+impl Pen {
+    fn take(&mut self, message: Message) {
         match message {
             Message::Line { file, at, text } => {
-                last = at;
-                if let Some(file) = files.get_mut(file) {
-                    count(file.push(at, &text), at);
-                }
+                self.last = at;
+                let lost = self.files.get_mut(file).map_or(0, |file| file.push(at, &text));
+                self.count(lost);
             }
             Message::Reopen => {
-                for file in &mut files {
-                    count(file.write(), last);
+                self.write();
+                for file in &mut self.files {
                     // Otherwise it goes on with the one that it has.
                     let _ = file.reopen();
                 }
             }
             Message::Flush(done) => {
-                files.iter_mut().for_each(|file| count(file.write(), last));
+                self.write();
                 let _ = done.send(());
             }
         }
     }
-    files.iter_mut().for_each(|file| count(file.write(), last));
+
+    fn write(&mut self) {
+        let lost = self.files.iter_mut().map(LogFile::write).sum();
+        self.count(lost);
+    }
+
+    fn count(&mut self, lost: u64) {
+        if lost == 0 {
+            return;
+        }
+        let all = LOST.fetch_add(lost, Ordering::Relaxed) + lost;
+        let now = self.last.as_millisecond();
+        if now >= self.complained.saturating_add(COMPLAIN_EVERY_MS) {
+            self.complained = now;
+            // Not a line of the log: that is what cannot be written.
+            let _ = writeln!(io::stderr().lock(), "frontdesk: the log cannot be written; lines lost so far: {all}");
+        }
+    }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Problem {

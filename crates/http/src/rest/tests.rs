@@ -104,6 +104,17 @@ impl Diary for Stub {
     async fn busy(&self, _: Scope<'_>, _: &[Resource], _: Timestamp, _: Timestamp, _: Timestamp) -> Stored<Vec<Busy>> {
         Ok(Vec::new())
     }
+    async fn busy_and_held(
+        &self,
+        _: Scope<'_>,
+        _: &CallId,
+        _: &[Resource],
+        _: Timestamp,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Stored<(Vec<Busy>, Vec<Hold>)> {
+        broken()
+    }
     async fn hold(&self, _: Scope<'_>, _: Option<&CallId>, _: &[HoldWish], _: usize, _: Timestamp) -> Stored<Vec<Hold>> {
         broken()
     }
@@ -184,7 +195,7 @@ impl Calls for Stub {
     async fn apply(&self, _: Scope<'_>, _: &CallContext, _: &VoiceEvent, _: Timestamp) -> Stored<bool> {
         broken()
     }
-    async fn note(&self, _: Scope<'_>, _: &CallId, _: &Step) -> Stored<()> {
+    async fn note(&self, _: Scope<'_>, _: &CallId, _: Step) -> Stored<()> {
         broken()
     }
     async fn list(&self, _: Scope<'_>, _: u32) -> Stored<Vec<CallRow>> {

@@ -1,11 +1,12 @@
 //! A Retell request taken apart leniently: what is of the wrong type is as good as absent, and the
 //! transcript is skipped while scanning, except for the id of the tool call at its end.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::fmt;
 
 use frontdesk_core::call::{CallContext, Caller};
 use frontdesk_core::ids::CallId;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -16,7 +17,41 @@ const MAX_DEPTH: usize = 8;
 /// No identifier of a platform is longer.
 const MAX_ID: usize = 200;
 
-type Fields<'a> = HashMap<String, &'a RawValue>;
+/// The fields of an object, as they came.
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// A name that comes twice is what it is the second time.
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        /// Where a name has no escapes it stays where it is.
+        #[derive(serde::Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+        struct Whole;
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(16);
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        from.deserialize_map(Whole)
+    }
+}
 
 /// The parts of a body, not yet believed.
 #[derive(Debug, Default)]
@@ -83,7 +118,7 @@ impl Envelope {
         };
         let call =
             ["call", "call_inbound", "chat"].into_iter().find_map(|name| fields.get(name)).map(|raw| CallFields::read(raw));
-        let wrapped = ["arguments", "args", "parameters"].into_iter().find_map(|name| fields.get(name).copied());
+        let wrapped = ["arguments", "args", "parameters"].into_iter().find_map(|name| fields.get(name));
         let is_envelope = call.is_some() || wrapped.is_some();
         let arguments = match wrapped {
             Some(raw) => Arguments::read(raw.get()),
@@ -163,7 +198,7 @@ fn text(fields: &Fields<'_>, name: &str) -> Option<String> {
 
 /// The id at the end of the transcript, if its last tool call is this very invocation.
 fn last_tool_call(json: &str) -> Option<String> {
-    #[derive(Deserialize)]
+    #[derive(serde::Deserialize)]
     struct Turn {
         #[serde(default)]
         role: String,

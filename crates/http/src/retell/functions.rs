@@ -1,6 +1,8 @@
 //! Function calls of a voice agent. Once the signature is believed, every ending is HTTP 200 with a
 //! sentence: the caller is on the line.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -13,11 +15,12 @@ use frontdesk_core::meter;
 use frontdesk_core::outcome::{Missed, Outcome};
 use frontdesk_core::ports::Step;
 use frontdesk_core::redact::Depth;
+use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::envelope::{Arguments, Envelope, Unreadable};
 use super::recognise;
-use crate::admin::DECISIONS;
 use crate::answer;
 use crate::arguments::{Fixed, Function, command};
 use crate::edge::Edge;
@@ -84,12 +87,12 @@ async fn serve(
         return Err(Problem::new(Code::MalformedJson, "The body of a function call is a JSON object."));
     }
     let began = edge.clock.now();
-    let visit = Visit {
+    let visit = Arc::new(Visit {
         tenant: tenant.clone(),
         tool_call: envelope.call.as_ref().and_then(|call| call.tool_call.clone()),
         call,
         hours: edge.hours(&tenant),
-    };
+    });
     let name = name_in_url.or(envelope.name.as_deref()).unwrap_or("");
     let function = Function::named(name);
     let fixed = old.map_or(Fixed::default(), |old| Fixed { consent: old.consent, acts_at_once: old.acts_at_once });
@@ -102,7 +105,7 @@ async fn serve(
         }
         (Some(_), Arguments::Unusable, _) => unserved(edge, &visit, Outcome::Invalid { field: "args".to_owned() }).await,
         (Some(function), Arguments::Fine(arguments), _) => match command(function, arguments, fixed) {
-            Ok(command) => edge.desk.serve(visit.clone(), command).await,
+            Ok(command) => edge.desk.serve(Arc::clone(&visit), command).await,
             Err(unusable) => {
                 // The call is known from its first request on, whatever that request was.
                 let _ = edge.desk.meet(&tenant, &visit.call).await;
@@ -154,7 +157,8 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// What the timeline keeps of arguments: redacted, and of what callers say in their own words how long it was.
 fn given(edge: &Edge, arguments: &Map<String, Value>) -> String {
     let kept = arguments.iter().take(MOST_KEPT).map(|(name, value)| {
-        let is_free = OWN_WORDS.contains(&name.trim().to_lowercase().as_str());
+        // All of them are ASCII.
+        let is_free = OWN_WORDS.iter().any(|own| own.eq_ignore_ascii_case(name.trim()));
         let value = match value {
             Value::String(text) if is_free || text.chars().count() > MOST_CHARS => {
                 json!(format!("({} characters)", text.chars().count()))
@@ -168,15 +172,7 @@ fn given(edge: &Edge, arguments: &Map<String, Value>) -> String {
 }
 
 /// The line of the log and the step of the timeline; neither carries a person.
-async fn note(
-    edge: &Edge,
-    visit: &Visit,
-    function: &str,
-    given: String,
-    outcome: &Outcome,
-    request: &str,
-    began: jiff::Timestamp,
-) {
+async fn note(edge: &Edge, visit: &Visit, function: &str, given: String, outcome: &Outcome, request: &str, began: Timestamp) {
     let took_ms = (edge.clock.now() - began).as_millis().try_into().unwrap_or(0);
     tracing::info!(
         request_id = request,
@@ -192,36 +188,50 @@ async fn note(
         function: function.to_owned(),
         status: outcome.status().to_owned(),
         input: given,
-        output: summary(outcome).to_string(),
+        output: summary(outcome),
         at: began,
         took_ms,
     };
     // The timeline is for operators; the caller does not wait for trouble with it.
-    if edge.calls.note(visit.tenant.scope(), call, &step).await.is_err() {
+    if edge.calls.note(visit.tenant.scope(), call, step).await.is_err() {
         tracing::warn!(request_id = request, "the timeline could not be written");
     }
 }
 
-/// What the limits, the cache, the breaker and the budget decided about this request.
-fn decisions() -> Vec<Value> {
+/// What the timeline keeps of an answer: facts without people.
+#[derive(Serialize)]
+struct Summary<'a> {
+    status: &'static str,
+    next_action: &'static str,
+    slots: Vec<Timestamp>,
+    /// What the limits, the cache, the breaker and the budget decided about this request.
+    decisions: &'a [Decision],
+}
+
+#[derive(Serialize)]
+struct Decision {
+    by: &'static str,
+    decision: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<Vec<String>>,
+}
+
+fn decisions() -> Vec<Decision> {
     let mut decisions = Vec::new();
     meter::note(|meter| {
         if let Some(verdict) = meter.verdict() {
             let standings = verdict.standings.iter().map(|(class, it)| format!("{} {}/{}", class.name(), it.used, it.limit));
-            let what = if verdict.refusal().is_some() { "refused" } else { "admitted" };
-            decisions.push(json!({ "by": "limits", "decision": what, "used": standings.collect::<Vec<_>>() }));
+            let decision = if verdict.refusal().is_some() { "refused" } else { "admitted" };
+            decisions.push(Decision { by: "limits", decision, used: Some(standings.collect()) });
         }
-        decisions.extend(meter.decisions().into_iter().map(|(who, what)| json!({ "by": who, "decision": what })));
+        decisions.extend(meter.decisions().into_iter().map(|(by, decision)| Decision { by, decision, used: None }));
     });
     decisions
 }
 
-/// What the timeline keeps of an answer: facts without people.
-fn summary(outcome: &Outcome) -> Value {
-    json!({
-        "status": outcome.status(),
-        "next_action": outcome.next_action(),
-        "slots": outcome.offers().iter().map(|offer| offer.start.to_string()).collect::<Vec<_>>(),
-        DECISIONS: decisions(),
-    })
+fn summary(outcome: &Outcome) -> String {
+    let slots = outcome.offers().iter().map(|offer| offer.start).collect();
+    let summary = Summary { status: outcome.status(), next_action: outcome.next_action(), slots, decisions: &decisions() };
+    // INVARIANT: words, numbers and instants always serialise.
+    serde_json::to_string(&summary).unwrap_or_default()
 }

@@ -201,32 +201,13 @@ pub(crate) struct Peeks {
 }
 
 impl Peeks {
-    /// One statement.
     pub(crate) fn run<T>(&self, work: impl Fn(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.lend(|reader| work(&mut Tx::on(On::Sqlite(reader))))
-    }
-
-    /// Several statements. In one transaction, for which the file is locked once.
-    pub(crate) fn run_all<T>(&self, work: impl Fn(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.lend(|reader| {
-            reader.run("BEGIN", &[])?;
-            let answer = work(&mut Tx::on(On::Sqlite(reader)));
-            let ended = reader.run("COMMIT", &[]);
-            if ended.is_err() && !reader.raw.is_autocommit() {
-                // The transaction only read: whatever is left of it is let go.
-                let _ = reader.script("ROLLBACK");
-            }
-            answer.and_then(|answer| ended.map(|_| answer))
-        })
-    }
-
-    fn lend<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let reader = match idle {
             Some(reader) => reader,
             None => Connection::open(&self.file, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
         };
-        let answer = work(&reader);
+        let answer = work(&mut Tx::on(On::Sqlite(&reader)));
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         answer
     }

@@ -103,9 +103,12 @@ impl Calls for Store {
         let (tenant, own) = (scope.tenant(), own.clone());
         let unsaved = call.id.as_ref().and_then(|id| self.unsaved.of(tenant, id));
         let (whose, which) = (tenant.clone(), call.id.clone().filter(|_| unsaved.is_none()));
-        let read = self.engine.peeks(move |tx| {
-            let known = which.as_ref().map(|call| memory_of(tx, &whose, call)).transpose()?.flatten();
-            Ok((known, diary::appointments(tx, &whose, &own)?))
+        let read = self.engine.peek(move |tx| {
+            let both = which.as_ref().map(|call| diary::memory_and_own(tx, &whose, call, &own)).transpose()?.flatten();
+            Ok(match both {
+                Some((memory, own)) => (Some(memory), own),
+                None => (None, diary::appointments(tx, &whose, &own)?),
+            })
         });
         let (known, own) = read.await?;
         let memory = match (unsaved.or(known), &call.id) {
@@ -186,8 +189,8 @@ impl Calls for Store {
             .await
     }
 
-    async fn note(&self, scope: Scope<'_>, call: &CallId, step: &Step) -> Result<(), StoreError> {
-        let (tenant, call, step) = (scope.tenant().clone(), call.clone(), step.clone());
+    async fn note(&self, scope: Scope<'_>, call: &CallId, step: Step) -> Result<(), StoreError> {
+        let (tenant, call) = (scope.tenant().clone(), call.clone());
         let write = move |tx: &mut Tx<'_>| {
             tx.run(
                 "INSERT INTO call_steps (tenant, call_id, request, function, status, input, output, at, took_ms)

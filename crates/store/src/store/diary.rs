@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use frontdesk_core::booking::{Appointment, Intent, IntentKind, IntentState, Part};
 use frontdesk_core::calendar_news::{Applied, CalendarNews, Placed};
+use frontdesk_core::call::{Memory, Phone};
 use frontdesk_core::ids::{BookingId, CallId, CallbackId, IntentId, SlotId, TenantId};
 use frontdesk_core::ports::{AppointmentFilter, Beginning, Begun, Busy, Diary, Settlement, StoreError};
 use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
@@ -14,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::holds::{Claimant, LONGEST_MS, delete_occupancy, forget_old_holds, occupy, read_hold, release, try_hold};
 use super::{Store, diary_rows, news, parts, settle};
-use crate::engine::{Durability, Tx, args};
+use crate::engine::{Arg, Durability, Row, Tx, Value, args};
 use crate::rows::{Reading, ms, to_json};
 
 /// How often holds that are over are swept out; until then they block nothing.
@@ -26,16 +27,36 @@ const MOST_AT_ONCE: usize = 8;
 macro_rules! busy_of {
     ($resources:literal) => {
         concat!(
-            "SELECT resource, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
+            "SELECT resource AS place, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
                     CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
-             WHERE tenant = ? AND from_ms < ? AND from_ms > ? AND to_ms > ? AND (until_ms IS NULL OR until_ms > ?)
+             WHERE tenant = ?1 AND from_ms < ?2 AND from_ms > ?3 AND to_ms > ?4 AND (until_ms IS NULL OR until_ms > ?5)
                AND resource ",
             $resources
         )
     };
 }
-const BUSY_OF_ONE: &str = busy_of!("= ?");
-const BUSY_OF_SEVERAL: &str = busy_of!("IN (?, ?, ?, ?, ?, ?, ?, ?)");
+const BUSY_OF_ONE: &str = busy_of!("= ?6");
+const BUSY_OF_SEVERAL: &str = busy_of!("IN (?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
+
+/// The same, and with each stretch that the call `?7` (or `?14`) holds the hold itself.
+macro_rules! busy_and_held_of {
+    ($resources:literal, $call:literal) => {
+        concat!(
+            "SELECT occupancy.resource AS place, occupancy.from_ms, occupancy.to_ms,
+                    CASE WHEN occupancy.kind = 'hold' THEN occupancy.call_id END AS held_by,
+                    CASE WHEN occupancy.kind = 'hold' THEN occupancy.replaces ELSE occupancy.owner END AS appointment,
+                    occupancy.until_ms AS kept_ms, holds.* FROM occupancy
+             LEFT JOIN holds ON occupancy.kind = 'hold' AND occupancy.call_id = ",
+            $call,
+            " AND holds.tenant = occupancy.tenant AND holds.id = occupancy.owner
+             WHERE occupancy.tenant = ?1 AND occupancy.from_ms < ?2 AND occupancy.from_ms > ?3 AND occupancy.to_ms > ?4
+               AND (occupancy.until_ms IS NULL OR occupancy.until_ms > ?5) AND occupancy.resource ",
+            $resources
+        )
+    };
+}
+const BUSY_AND_HELD_OF_ONE: &str = busy_and_held_of!("= ?6", "?7");
+const BUSY_AND_HELD_OF_SEVERAL: &str = busy_and_held_of!("IN (?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", "?14");
 
 #[async_trait]
 impl Diary for Store {
@@ -48,35 +69,36 @@ impl Diary for Store {
         now: Timestamp,
     ) -> Result<Vec<Busy>, StoreError> {
         let (tenant, resources) = (scope.tenant().clone(), resources.to_vec());
-        self.engine
-            .peek(move |tx| {
-                let mut found = Vec::new();
-                for some in resources.chunks(MOST_AT_ONCE) {
-                    let last = some.last().map_or("", Resource::as_str);
-                    let at = |place: usize| some.get(place).map_or(last, Resource::as_str);
-                    let (tenant, to, earliest, from, now) = (tenant.as_str(), ms(to), ms(from) - LONGEST_MS, ms(from), ms(now));
-                    // A statement for each number would be many: of several the last one stands in for those that are not there.
-                    let rows = match some.len() {
-                        1 => tx.all(BUSY_OF_ONE, args![tenant, to, earliest, from, now, last])?,
-                        _ => tx.all(
-                            BUSY_OF_SEVERAL,
-                            args![tenant, to, earliest, from, now, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)],
-                        )?,
-                    };
-                    for row in &rows {
-                        let reading = Reading { table: "occupancy", row };
-                        found.push(Busy {
-                            resource: Resource::from_stored(reading.text("resource")?),
-                            from: reading.instant("from_ms")?,
-                            to: reading.instant("to_ms")?,
-                            held_by: reading.text_or_none("held_by")?.map(CallId::new),
-                            appointment: reading.text_or_none("appointment")?.map(BookingId::new),
-                        });
+        let look = move |tx: &mut Tx<'_>| blocked(tx, &tenant, &resources, None, (from, to, now), busy_row);
+        self.engine.peek(look).await
+    }
+
+    async fn busy_and_held(
+        &self,
+        scope: Scope<'_>,
+        call: &CallId,
+        resources: &[Resource],
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Vec<Busy>, Vec<Hold>), StoreError> {
+        let (tenant, resources, call) = (scope.tenant().clone(), resources.to_vec(), call.clone());
+        let look = move |tx: &mut Tx<'_>| {
+            let mut held: Vec<Hold> = Vec::new();
+            let busy = blocked(tx, &tenant, &resources, Some(&call), (from, to, now), |row| {
+                if !matches!(row.get("id"), Some(Value::Null)) {
+                    let hold = diary_rows::hold(row)?;
+                    match held.iter_mut().find(|known| known.id == hold.id) {
+                        // Several stretches of one hold: it is kept until the last of them ends.
+                        Some(known) => known.kept_until = known.kept_until.max(hold.kept_until),
+                        None => held.push(hold),
                     }
                 }
-                Ok(found)
-            })
-            .await
+                busy_row(row)
+            })?;
+            Ok((busy, held))
+        };
+        self.engine.peek(look).await
     }
 
     async fn hold(
@@ -411,23 +433,65 @@ fn open_intent_of(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) -
     )
 }
 
+/// Reads what is blocked of `resources`, each row by `read`; for a call together with its holds.
+fn blocked(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    resources: &[Resource],
+    call: Option<&CallId>,
+    (from, to, now): (Timestamp, Timestamp, Timestamp),
+    mut read: impl FnMut(&Row) -> Result<Busy, StoreError>,
+) -> Result<Vec<Busy>, StoreError> {
+    let mut found = Vec::new();
+    for some in resources.chunks(MOST_AT_ONCE) {
+        let last = some.last().map_or("", Resource::as_str);
+        let at = |place: usize| some.get(place).map_or(last, Resource::as_str);
+        let mut args: Vec<Arg<'_>> = args![tenant.as_str(), ms(to), ms(from) - LONGEST_MS, ms(from), ms(now)].to_vec();
+        // A statement for each number would be many: of several the last one stands in for those that are not there.
+        let sql = match (some.len(), call) {
+            (1, None) => BUSY_OF_ONE,
+            (1, Some(_)) => BUSY_AND_HELD_OF_ONE,
+            (_, None) => BUSY_OF_SEVERAL,
+            (_, Some(_)) => BUSY_AND_HELD_OF_SEVERAL,
+        };
+        args.extend((0..if some.len() == 1 { 1 } else { MOST_AT_ONCE }).map(|place| Arg::from(at(place))));
+        args.extend(call.map(|call| Arg::from(call.as_str())));
+        for row in &tx.all(sql, &args)? {
+            found.push(read(row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn busy_row(row: &Row) -> Result<Busy, StoreError> {
+    let reading = Reading { table: "occupancy", row };
+    Ok(Busy {
+        resource: Resource::from_stored(reading.text("place")?),
+        from: reading.instant("from_ms")?,
+        to: reading.instant("to_ms")?,
+        held_by: reading.text_or_none("held_by")?.map(CallId::new),
+        appointment: reading.text_or_none("appointment")?.map(BookingId::new),
+    })
+}
+
 pub(super) fn appointments(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     filter: &AppointmentFilter,
 ) -> Result<Vec<Appointment>, StoreError> {
-    let AppointmentFilter { owner, call, ending_after, standing_only, limit } = filter;
+    let AppointmentFilter { owner, call, ending_after, standing_only, limit: _ } = filter;
     let after = ending_after.map_or(i64::MIN, ms);
     let standing_only = i64::from(*standing_only);
-    let most = i64::from(if *limit == 0 { 100 } else { *limit });
-    // One statement per way in, so that each walks its own index.
+    let most = most(filter);
+    // One statement per way in, so that each walks its own index. WHY NOT `IN` and a second term in the order: either
+    // makes SQLite build a table for them, which takes as long as all the rest of the look.
     let rows = match (owner, call) {
         (Some(owner), call) => tx.all(
             "SELECT * FROM appointments
              WHERE tenant = ?1 AND owner = ?2 AND end_ms > ?3
-               AND (?4 = 0 OR state IN ('pending', 'booked', 'needs_person'))
+               AND (?4 = 0 OR state = 'pending' OR state = 'booked' OR state = 'needs_person')
                AND (?5 = '' OR call_id = ?5)
-             ORDER BY start_ms, id LIMIT ?6",
+             ORDER BY start_ms LIMIT ?6",
             args![tenant.as_str(), owner.e164(), after, standing_only, call.as_ref().map_or("", CallId::as_str), most],
         ),
         (None, Some(call)) => tx.all(
@@ -445,5 +509,44 @@ pub(super) fn appointments(
             args![tenant.as_str(), after, standing_only, most],
         ),
     }?;
-    rows.iter().map(diary_rows::appointment).collect()
+    in_order(&rows)
+}
+
+/// What a call remembers and what its caller has, with one statement: `None` for a call that is not known yet.
+pub(super) fn memory_and_own(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    call: &CallId,
+    own: &AppointmentFilter,
+) -> Result<Option<(Memory, Vec<Appointment>)>, StoreError> {
+    let rows = tx.all(
+        "SELECT calls.memory, appointments.* FROM calls
+         LEFT JOIN appointments ON appointments.tenant = calls.tenant AND appointments.owner = ?3 AND appointments.end_ms > ?4
+               AND (?5 = 0 OR appointments.state = 'pending' OR appointments.state = 'booked'
+                           OR appointments.state = 'needs_person')
+         WHERE calls.tenant = ?1 AND calls.call_id = ?2 ORDER BY appointments.start_ms LIMIT ?6",
+        args![
+            tenant.as_str(),
+            call.as_str(),
+            own.owner.as_ref().map_or("", Phone::e164),
+            own.ending_after.map_or(i64::MIN, ms),
+            i64::from(own.standing_only),
+            most(own)
+        ],
+    )?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let memory = Reading { table: "calls", row: first }.json("memory")?;
+    // A caller who has nothing is one row without an appointment.
+    let has_any = !matches!(first.get("id"), Some(Value::Null));
+    Ok(Some((memory, in_order(if has_any { &rows } else { &[] })?)))
+}
+
+fn most(filter: &AppointmentFilter) -> i64 {
+    i64::from(if filter.limit == 0 { 100 } else { filter.limit })
+}
+
+fn in_order(rows: &[Row]) -> Result<Vec<Appointment>, StoreError> {
+    let mut read: Vec<Appointment> = rows.iter().map(diary_rows::appointment).collect::<Result<_, _>>()?;
+    read.sort_by(|one, other| (one.start, &one.id).cmp(&(other.start, &other.id)));
+    Ok(read)
 }

@@ -161,7 +161,7 @@ impl Calendar for SimulatedCalendar {
         let (trouble, after) = self.begin(tenant, &troubles, deadline).await?;
         let now = self.clock.truth();
         let seen = if trouble == Trouble::Stale { now - STALE_LISTING } else { now };
-        let starts = {
+        let starts: Vec<Timestamp> = {
             let inner = self.inner();
             let is_free = |start: Timestamp| match ask.line.event_type {
                 Some(event_type) => {
@@ -177,7 +177,7 @@ impl Calendar for SimulatedCalendar {
             starts_on_grid(tenant, ask.from.max(now), ask.to).filter(|start| is_free(*start)).collect()
         };
         self.end(trouble, after, deadline).await?;
-        Ok(Free { starts, age: now.duration_since(seen) })
+        Ok(Free { starts: starts.into(), age: now.duration_since(seen) })
     }
 
     async fn create(&self, tenant: &Tenant, new: &NewBooking, deadline: Deadline) -> Result<CalendarBooking, CalendarError> {

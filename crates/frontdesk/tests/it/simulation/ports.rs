@@ -126,6 +126,22 @@ impl Diary for Ports {
         Ok(busy)
     }
 
+    async fn busy_and_held(
+        &self,
+        scope: Scope<'_>,
+        call: &CallId,
+        resources: &[Resource],
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Vec<Busy>, Vec<Hold>), StoreError> {
+        let (mut busy, held) = at_once(self.store.busy_and_held(scope, call, resources, from, to, now))?;
+        if self.planted == Planted::HoldsForgotten {
+            busy.retain(|it| it.held_by.is_none());
+        }
+        Ok((busy, held))
+    }
+
     async fn hold(
         &self,
         scope: Scope<'_>,
@@ -275,7 +291,7 @@ impl Calls for Ports {
         at_once(self.store.apply(scope, call, event, now))
     }
 
-    async fn note(&self, scope: Scope<'_>, call: &CallId, step: &Step) -> Result<(), StoreError> {
+    async fn note(&self, scope: Scope<'_>, call: &CallId, step: Step) -> Result<(), StoreError> {
         at_once(self.store.note(scope, call, step))
     }
 

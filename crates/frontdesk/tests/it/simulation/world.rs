@@ -310,7 +310,7 @@ impl World {
         let visit = self.callers[index].visit(&tenant);
         let Some(gateway) = &self.gateways[on] else { return };
         let (desk, said) = (gateway.desk.clone(), command.clone());
-        let task = gateway.begin(async move { Ended::Answered(desk.serve(visit, said).await) });
+        let task = gateway.begin(async move { Ended::Answered(desk.serve(Arc::new(visit), said).await) });
         self.begin(on, Work::Step { caller: index, command }, task);
         let millis = self.chance.between(0, 1200).cast_signed();
         self.pass(SignedDuration::from_millis(millis));
