@@ -327,3 +327,24 @@ impl std::fmt::Debug for Starts {
         f.debug_list().entries(self.iter()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_window_shows_what_lies_in_it(
+            all in proptest::collection::btree_set(0_i64..60, 0..20), from in -5_i64..70, to in -5_i64..70,
+        ) {
+            let at = |second: i64| Timestamp::from_second(second).expect("in range");
+            let expected: Vec<Timestamp> = all.iter().filter(|it| (from..to).contains(it)).map(|it| at(*it)).collect();
+            let all: Arc<[Timestamp]> = all.into_iter().map(at).collect();
+            let shown = Starts::within(&all, at(from), at(to));
+            prop_assert_eq!(&*shown, &*expected);
+            prop_assert_eq!(&*shown.shared(), &*expected);
+        }
+    }
+}

@@ -100,3 +100,24 @@ pub(crate) fn host() -> String {
 pub(crate) fn read(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_chance_is_given_twice() {
+        let dice = SystemDice::new();
+        let mut seen = HashSet::new();
+        for length in (8..=64).cycle().take(2000) {
+            let mut bytes = vec![0; length];
+            dice.fill(&mut bytes);
+            for part in bytes.chunks_exact(8) {
+                assert!(seen.insert(part.to_vec()), "{part:?} came twice");
+            }
+        }
+        IDS.with_borrow(|pool| assert!(pool.bytes[..pool.from].iter().all(|byte| *byte == 0), "what was given stands nowhere"));
+    }
+}

@@ -1,7 +1,8 @@
 //! The store: every port of the core that must never lose anything, on whichever database it was opened on.
 
 pub(crate) mod alerts;
-pub(crate) mod callbacks;
+pub(crate) mod busy;
+mod callbacks;
 pub(crate) mod calls;
 pub(crate) mod claims;
 pub(crate) mod diary;

@@ -145,6 +145,16 @@ mod tests {
         assert_eq!(renderable("s_7f3a9q2k1x8m4"), "s");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_technical_parts_words_and_is_gone(text in r"[a-zA-Zäß0-9 @./:,{}_|$~+\n\u{200b}\u{a0}-]{0,60}") {
+            let technical = "{}[]<>_|\\`*#$^~=\"\n\u{200b}";
+            let parted: String = text.chars().map(|c| if technical.contains(c) { ' ' } else { c }).collect();
+            proptest::prop_assert_eq!(renderable(&text), renderable(&parted));
+            proptest::prop_assert!(!renderable(&text).contains(|c: char| technical.contains(c)));
+        }
+    }
+
     #[test]
     fn a_sentence_for_people_stays_as_it_is() {
         for text in [

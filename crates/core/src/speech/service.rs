@@ -168,6 +168,18 @@ mod tests {
     }
 
     #[test]
+    fn the_very_name_is_no_question_although_another_is_spelled_alike() {
+        let all = services(&[("Schnitt", &[]), ("SCHNITT", &["Kurzhaar"]), ("Farbe", &["Kurzhaar"])]);
+        let found = |said: &str| match match_service(said, &all) {
+            Match::One(service) => Some(service.name.as_str()),
+            Match::Several(_) | Match::None => None,
+        };
+        assert_eq!((found(" SCHNITT"), found("Schnitt"), found("schnitt")), (Some("SCHNITT"), Some("Schnitt"), None));
+        assert_eq!(found("Kurzhaar"), None, "two have that very name");
+        assert_eq!(found(""), None);
+    }
+
+    #[test]
     fn names_synonyms_forms_and_misspellings_find_their_service() {
         let all = services(&[
             ("Herrenhaarschnitt", &["Männerhaarschnitt"]),

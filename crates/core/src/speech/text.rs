@@ -5,9 +5,10 @@ use unicode_normalization::UnicodeNormalization as _;
 /// NFC, without control characters, invisible and direction marks, tags, and the characters that
 /// markup and templates are made of; white space collapsed and trimmed.
 pub fn clean(text: &str) -> String {
-    if is_clean(text) {
-        return text.to_owned();
-    }
+    if is_clean(text) { text.to_owned() } else { cleaned(text) }
+}
+
+fn cleaned(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut gap = false;
     for c in without_tags(text).nfc() {
@@ -84,6 +85,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_glance_is_enough_only_where_nothing_is_to_be_done(text in "[ -~äß\t\u{200b}\u{7f}]{0,12}") {
+            prop_assert_eq!(clean(&text), cleaned(&text));
+        }
+
         #[test]
         fn cleaning_twice_changes_nothing_more(text in ".{0,200}") {
             let once = clean(&text);

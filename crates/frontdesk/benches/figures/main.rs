@@ -1,6 +1,6 @@
 //! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary with all protections on, Redis
 //! for its state and its log in a file, under load beside a bare axum route and, where installed, nginx that
-//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- another`, `-- cold`,
+//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- another`, `-- cold`, `-- slow`
 //! `-- health`, `-- events` or `-- crowd` only that load, for as long as a profiler needs; with `-- ratios` short rounds of all in turn and
 //! the medians of their ratios, which travel best. Quote ratios: machines are noisy.
 
@@ -49,6 +49,7 @@ enum Only {
     Bookings,
     Warm,
     Cold,
+    Slow,
     Health,
     Events,
     Crowd,
@@ -62,6 +63,7 @@ impl Only {
             "bookings" => Some(Self::Bookings),
             "warm" => Some(Self::Warm),
             "cold" => Some(Self::Cold),
+            "slow" => Some(Self::Slow),
             "health" => Some(Self::Health),
             "events" => Some(Self::Events),
             "crowd" => Some(Self::Crowd),
@@ -121,7 +123,10 @@ async fn whole(only: Option<Only>) {
                 load_of(connections, "availability, another wish each time", &gateway.address, Some(&gateway), make).await;
                 continue;
             }
-            Some(Only::Cold) => {
+            Some(Only::Cold | Only::Slow) => {
+                if only == Some(Only::Slow) {
+                    calendar.fault(Fault::on(Route::Slots, FaultKind::DelayBefore(Duration::from_millis(20))).standing());
+                }
                 load_of(connections, "availability, cold", &gateway.address, Some(&gateway), availability("cold")).await;
                 continue;
             }

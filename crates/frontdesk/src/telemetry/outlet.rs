@@ -16,7 +16,7 @@ use crate::config::deployment::log::{Channel, Form, Log};
 use crate::config::problems::Problem;
 
 /// So many lines may wait for the disk.
-const MOST_WAITING: usize = 8192;
+const MOST_WAITING: usize = 4096;
 /// So long a line waits for others, so that the disk and the thread that writes are not called for each.
 const COMPANY: Duration = Duration::from_millis(5);
 /// How long a process that ends waits for its last lines.

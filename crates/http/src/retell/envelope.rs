@@ -116,8 +116,7 @@ impl Envelope {
                 return Err(if is_json { Unreadable::NoObject } else { Unreadable::NotJson });
             }
         };
-        let call =
-            ["call", "call_inbound", "chat"].into_iter().find_map(|name| fields.get(name)).map(|raw| CallFields::read(raw));
+        let call = ["call", "call_inbound", "chat"].into_iter().find_map(|name| fields.get(name)).map(CallFields::read);
         let wrapped = ["arguments", "args", "parameters"].into_iter().find_map(|name| fields.get(name));
         let is_envelope = call.is_some() || wrapped.is_some();
         let arguments = match wrapped {
@@ -241,6 +240,16 @@ mod tests {
         let call = envelope.call.clone().expect("a call");
         assert_eq!(call.tool_call.as_deref(), Some("t9"));
         assert!(envelope.context(Some("other")).id.is_some_and(|id| id.as_str() == "c1"));
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_or_with_escapes_is_still_that_name() {
+        let body = r#"{"name":"old","n\u0061me":"new","call":{"call_id":"c1","call_id":"c2"},"args":{"a":1,"a":2}}"#;
+        let envelope = Envelope::read(body.as_bytes(), false).expect("readable");
+        assert_eq!(envelope.name.as_deref(), Some("new"));
+        assert_eq!(envelope.context(None).id.as_ref().map(CallId::as_str), Some("c2"));
+        let Arguments::Fine(arguments) = envelope.arguments else { panic!("fine") };
+        assert_eq!(arguments["a"], 2);
     }
 
     #[test]

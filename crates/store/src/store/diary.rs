@@ -13,50 +13,13 @@ use frontdesk_core::slot::{HOLD_TTL, Hold, HoldWish, Resource};
 use frontdesk_core::tenant::Scope;
 use jiff::{SignedDuration, Timestamp};
 
-use super::holds::{Claimant, LONGEST_MS, delete_occupancy, forget_old_holds, occupy, read_hold, release, try_hold};
-use super::{Store, diary_rows, news, parts, settle};
-use crate::engine::{Arg, Durability, Row, Tx, Value, args};
+use super::holds::{Claimant, delete_occupancy, forget_old_holds, occupy, read_hold, release, try_hold};
+use super::{Store, busy, diary_rows, news, parts, settle};
+use crate::engine::{Durability, Row, Tx, Value, args};
 use crate::rows::{Reading, ms, to_json};
 
 /// How often holds that are over are swept out; until then they block nothing.
 const SWEEP_EVERY_MS: i64 = 60_000;
-
-/// So many resources are asked for with one statement.
-const MOST_AT_ONCE: usize = 8;
-
-macro_rules! busy_of {
-    ($resources:literal) => {
-        concat!(
-            "SELECT resource AS place, from_ms, to_ms, CASE WHEN kind = 'hold' THEN call_id END AS held_by,
-                    CASE WHEN kind = 'hold' THEN replaces ELSE owner END AS appointment FROM occupancy
-             WHERE tenant = ?1 AND from_ms < ?2 AND from_ms > ?3 AND to_ms > ?4 AND (until_ms IS NULL OR until_ms > ?5)
-               AND resource ",
-            $resources
-        )
-    };
-}
-const BUSY_OF_ONE: &str = busy_of!("= ?6");
-const BUSY_OF_SEVERAL: &str = busy_of!("IN (?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
-
-/// The same, and with each stretch that the call `?7` (or `?14`) holds the hold itself.
-macro_rules! busy_and_held_of {
-    ($resources:literal, $call:literal) => {
-        concat!(
-            "SELECT occupancy.resource AS place, occupancy.from_ms, occupancy.to_ms,
-                    CASE WHEN occupancy.kind = 'hold' THEN occupancy.call_id END AS held_by,
-                    CASE WHEN occupancy.kind = 'hold' THEN occupancy.replaces ELSE occupancy.owner END AS appointment,
-                    occupancy.until_ms AS kept_ms, holds.* FROM occupancy
-             LEFT JOIN holds ON occupancy.kind = 'hold' AND occupancy.call_id = ",
-            $call,
-            " AND holds.tenant = occupancy.tenant AND holds.id = occupancy.owner
-             WHERE occupancy.tenant = ?1 AND occupancy.from_ms < ?2 AND occupancy.from_ms > ?3 AND occupancy.to_ms > ?4
-               AND (occupancy.until_ms IS NULL OR occupancy.until_ms > ?5) AND occupancy.resource ",
-            $resources
-        )
-    };
-}
-const BUSY_AND_HELD_OF_ONE: &str = busy_and_held_of!("= ?6", "?7");
-const BUSY_AND_HELD_OF_SEVERAL: &str = busy_and_held_of!("IN (?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", "?14");
 
 #[async_trait]
 impl Diary for Store {
@@ -69,8 +32,7 @@ impl Diary for Store {
         now: Timestamp,
     ) -> Result<Vec<Busy>, StoreError> {
         let (tenant, resources) = (scope.tenant().clone(), resources.to_vec());
-        let look = move |tx: &mut Tx<'_>| blocked(tx, &tenant, &resources, None, (from, to, now), busy_row);
-        self.engine.peek(look).await
+        self.engine.peek(move |tx| busy::of(tx, &tenant, &resources, (from, to), now)).await
     }
 
     async fn busy_and_held(
@@ -83,22 +45,7 @@ impl Diary for Store {
         now: Timestamp,
     ) -> Result<(Vec<Busy>, Vec<Hold>), StoreError> {
         let (tenant, resources, call) = (scope.tenant().clone(), resources.to_vec(), call.clone());
-        let look = move |tx: &mut Tx<'_>| {
-            let mut held: Vec<Hold> = Vec::new();
-            let busy = blocked(tx, &tenant, &resources, Some(&call), (from, to, now), |row| {
-                if !matches!(row.get("id"), Some(Value::Null)) {
-                    let hold = diary_rows::hold(row)?;
-                    match held.iter_mut().find(|known| known.id == hold.id) {
-                        // Several stretches of one hold: it is kept until the last of them ends.
-                        Some(known) => known.kept_until = known.kept_until.max(hold.kept_until),
-                        None => held.push(hold),
-                    }
-                }
-                busy_row(row)
-            })?;
-            Ok((busy, held))
-        };
-        self.engine.peek(look).await
+        self.engine.peek(move |tx| busy::and_held(tx, &tenant, &call, &resources, (from, to), now)).await
     }
 
     async fn hold(
@@ -431,47 +378,6 @@ fn open_intent_of(tx: &mut Tx<'_>, tenant: &TenantId, appointment: &BookingId) -
         "SELECT EXISTS (SELECT 1 FROM intents WHERE tenant = ? AND appointment = ? AND state IN ('open', 'undoing'))",
         args![tenant.as_str(), appointment.as_str()],
     )
-}
-
-/// Reads what is blocked of `resources`, each row by `read`; for a call together with its holds.
-fn blocked(
-    tx: &mut Tx<'_>,
-    tenant: &TenantId,
-    resources: &[Resource],
-    call: Option<&CallId>,
-    (from, to, now): (Timestamp, Timestamp, Timestamp),
-    mut read: impl FnMut(&Row) -> Result<Busy, StoreError>,
-) -> Result<Vec<Busy>, StoreError> {
-    let mut found = Vec::new();
-    for some in resources.chunks(MOST_AT_ONCE) {
-        let last = some.last().map_or("", Resource::as_str);
-        let at = |place: usize| some.get(place).map_or(last, Resource::as_str);
-        let mut args: Vec<Arg<'_>> = args![tenant.as_str(), ms(to), ms(from) - LONGEST_MS, ms(from), ms(now)].to_vec();
-        // A statement for each number would be many: of several the last one stands in for those that are not there.
-        let sql = match (some.len(), call) {
-            (1, None) => BUSY_OF_ONE,
-            (1, Some(_)) => BUSY_AND_HELD_OF_ONE,
-            (_, None) => BUSY_OF_SEVERAL,
-            (_, Some(_)) => BUSY_AND_HELD_OF_SEVERAL,
-        };
-        args.extend((0..if some.len() == 1 { 1 } else { MOST_AT_ONCE }).map(|place| Arg::from(at(place))));
-        args.extend(call.map(|call| Arg::from(call.as_str())));
-        for row in &tx.all(sql, &args)? {
-            found.push(read(row)?);
-        }
-    }
-    Ok(found)
-}
-
-fn busy_row(row: &Row) -> Result<Busy, StoreError> {
-    let reading = Reading { table: "occupancy", row };
-    Ok(Busy {
-        resource: Resource::from_stored(reading.text("place")?),
-        from: reading.instant("from_ms")?,
-        to: reading.instant("to_ms")?,
-        held_by: reading.text_or_none("held_by")?.map(CallId::new),
-        appointment: reading.text_or_none("appointment")?.map(BookingId::new),
-    })
 }
 
 pub(super) fn appointments(

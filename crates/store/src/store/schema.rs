@@ -40,7 +40,7 @@ macro_rules! migrations {
 }
 
 pub(crate) static SQLITE: Dialect = Dialect {
-    migrations: migrations!("sqlite", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 10 "revisions", 11 "alerts", 12 "fewer_indexes"),
+    migrations: migrations!("sqlite", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 10 "revisions", 11 "alerts", 12 "fewer_indexes", 13 "neighbours_in_the_index"),
     has_record: "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations')",
     record: "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL) STRICT",
     listing: &[
@@ -65,7 +65,7 @@ pub(crate) static SQLITE: Dialect = Dialect {
 };
 
 pub(crate) static POSTGRES: Dialect = Dialect {
-    migrations: migrations!("postgres", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 10 "revisions", 11 "alerts", 12 "fewer_indexes"),
+    migrations: migrations!("postgres", "000": 1 "the_house", 2 "operations", 3 "exchanges", 4 "quicker_holds", 5 "parts", 6 "outbox", 7 "calendar_news", 8 "a_day_at_most", 9 "catching_up"; "00": 10 "revisions", 11 "alerts", 12 "fewer_indexes", 13 "neighbours_in_the_index"),
     has_record: "SELECT to_regclass('schema_migrations') IS NOT NULL",
     record: "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL)",
     listing: &[

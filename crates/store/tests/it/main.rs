@@ -2,6 +2,7 @@
 
 mod alerts;
 mod claims;
+mod glances;
 mod house;
 mod leases;
 mod look;
