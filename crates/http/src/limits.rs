@@ -1,5 +1,7 @@
 //! Limits as their askers see them: headers, problems, lines in the log.
 
+use std::fmt::Write as _;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use frontdesk_core::limits::{Refused, SPAN, Verdict, reset_second, whole_seconds};
 use frontdesk_core::protection::Mode;
@@ -29,15 +31,16 @@ pub(crate) fn show(verdict: &Verdict, now: Timestamp, headers: &mut HeaderMap) {
     headers.insert(LIMIT, tightest.limit.into());
     headers.insert(REMAINING, tightest.limit.saturating_sub(tightest.used).into());
     headers.insert(RESET, reset_second(tightest, now).into());
-    let mut policies = Vec::new();
-    let mut standings = Vec::new();
+    let (mut policies, mut standings) = (String::with_capacity(64), String::with_capacity(64));
     for (class, standing) in &verdict.standings {
-        let remaining = standing.limit.saturating_sub(standing.used);
+        let (class, limit, gap) = (class.name(), standing.limit, if policies.is_empty() { "" } else { ", " });
+        let remaining = limit.saturating_sub(standing.used);
         let until = if remaining == 0 && standing.wait > 0 { standing.wait } else { standing.resets_in };
-        policies.push(format!("\"{}\";q={};w={}", class.name(), standing.limit, whole_seconds(SPAN)));
-        standings.push(format!("\"{}\";r={remaining};t={}", class.name(), whole_seconds(until)));
+        // A text takes everything.
+        let _ = write!(policies, "{gap}\"{class}\";q={limit};w={}", whole_seconds(SPAN));
+        let _ = write!(standings, "{gap}\"{class}\";r={remaining};t={}", whole_seconds(until));
     }
-    for (name, text) in [(POLICY, policies.join(", ")), (STANDING, standings.join(", "))] {
+    for (name, text) in [(POLICY, policies), (STANDING, standings)] {
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert(name, value);
         }

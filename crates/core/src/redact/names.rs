@@ -1,7 +1,9 @@
 //! What a name says about the value behind it. Words are compared whole, after splitting: `author` is not
 //! `auth`, `capacity` is not `city`, `service_name` is nobody's name.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
 
 /// What stands behind a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +145,45 @@ const THINGS: &[&str] = &["ip", "mac", "base", "web", "listen", "server", "bind"
 /// The longest name that is looked at; longer ones are no names.
 const LONGEST: usize = 80;
 
+/// What a word says about the name that it is in, one bit each.
+mod says {
+    pub(super) const SECRET: u16 = 1;
+    pub(super) const KEYS: u16 = 1 << 1;
+    pub(super) const PERSONAL: u16 = 1 << 2;
+    pub(super) const EMAIL: u16 = 1 << 3;
+    pub(super) const WHO: u16 = 1 << 4;
+    pub(super) const CALLERS: u16 = 1 << 5;
+    pub(super) const THINGS: u16 = 1 << 6;
+    pub(super) const KEY: u16 = 1 << 7;
+    pub(super) const ADDRESS: u16 = 1 << 8;
+    pub(super) const NUMBER: u16 = 1 << 9;
+    pub(super) const NAME: u16 = 1 << 10;
+}
+
+/// All words that say anything. Every field of every line of the log is looked up here.
+static WORDS: LazyLock<HashMap<&'static str, u16>> = LazyLock::new(|| {
+    let lists: [(u16, &[&str]); 11] = [
+        (says::SECRET, SECRET),
+        (says::KEYS, KEYS),
+        (says::PERSONAL, PERSONAL),
+        (says::EMAIL, EMAIL),
+        (says::WHO, WHO),
+        (says::CALLERS, CALLERS),
+        (says::THINGS, THINGS),
+        (says::KEY, &["key"]),
+        (says::ADDRESS, &["address"]),
+        (says::NUMBER, &["number", "nummer"]),
+        (says::NAME, &["name"]),
+    ];
+    let mut words = HashMap::new();
+    for (bit, list) in lists {
+        for word in list {
+            *words.entry(*word).or_insert(0) |= bit;
+        }
+    }
+    words
+});
+
 /// What stands behind `name`.
 pub fn kind_of(name: &str) -> NameKind {
     if name.len() > LONGEST {
@@ -151,29 +192,31 @@ pub fn kind_of(name: &str) -> NameKind {
     // Most names are written in small letters and need no words of their own.
     let is_small = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
     if is_small {
-        let words: Vec<&str> = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|it| !it.is_empty()).collect();
-        return kind_of_words(&words);
+        return kind_of_words(name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|it| !it.is_empty()));
     }
-    let words = split(name);
-    kind_of_words(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    kind_of_words(split(name).iter().map(String::as_str))
 }
 
-fn kind_of_words(words: &[&str]) -> NameKind {
-    let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
-    let is = |word: &str| words.contains(&word);
-    if has(SECRET) || (is("key") && has(KEYS)) {
+fn kind_of_words<'w>(words: impl Iterator<Item = &'w str>) -> NameKind {
+    let (mut said, mut count) = (0, 0);
+    for word in words {
+        said |= WORDS.get(word).copied().unwrap_or(0);
+        count += 1;
+    }
+    let has = |bit: u16| said & bit != 0;
+    if has(says::SECRET) || (has(says::KEY) && has(says::KEYS)) {
         return NameKind::Secret;
     }
-    if has(EMAIL) || (is("e") && is("mail")) {
+    if has(says::EMAIL) {
         return NameKind::Email;
     }
-    if is("address") && has(THINGS) {
+    if has(says::ADDRESS) && has(says::THINGS) {
         return NameKind::Plain;
     }
-    if has(PERSONAL) || (is("number") && has(CALLERS)) || (is("nummer") && has(CALLERS)) {
+    if has(says::PERSONAL) || (has(says::NUMBER) && has(says::CALLERS)) {
         return NameKind::Personal;
     }
-    if is("name") && (words.len() == 1 || has(WHO)) {
+    if has(says::NAME) && (count == 1 || has(says::WHO)) {
         return NameKind::Personal;
     }
     NameKind::Plain
