@@ -301,7 +301,7 @@ pub struct AppointmentFilter {
     pub limit: u32,
 }
 
-/// Holds, appointments and intents. Each method is one transaction.
+/// Holds, appointments and intents. Each method that changes anything is one transaction.
 #[async_trait]
 pub trait Diary: Send + Sync {
     /// What is blocked of `resources` in `[from, to)`; holds that ended by `now` are not.

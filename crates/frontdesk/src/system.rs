@@ -28,17 +28,15 @@ impl SystemDice {
     pub(crate) fn new() -> Self {
         Self(SystemRandom::new())
     }
-}
 
-impl SystemDice {
     fn ask(&self, bytes: &mut [u8]) {
         self.0.fill(bytes).expect("INVARIANT: the operating system gives randomness; without it no id and no key is safe");
     }
 }
 
-/// Randomness for so many bytes of ids is fetched at once: asking is a system call, and every request has ids.
+/// Randomness for so many bytes is fetched at once: asking is a system call, and every request has ids.
 const POOL: usize = 16 * AN_ID;
-/// Whoever wants more makes a key, which comes from the operating system at once.
+/// For more than this the operating system is asked each time.
 const AN_ID: usize = 26;
 
 /// Bytes that nobody has been given yet, and where they begin.

@@ -144,7 +144,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             // A text takes everything.
             let _ = line.write(room, event.metadata(), channel, at, is_human);
             match &self.to {
-                To::Outlet => outlet.line(channel, at, room),
+                To::Outlet => outlet.line(channel, *event.metadata().level(), at, room),
                 #[cfg(test)]
                 To::Pages(pages, _) => pages.put(room),
             }

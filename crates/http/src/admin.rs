@@ -26,7 +26,7 @@ use crate::problem::Problem;
 const MOST: u32 = 200;
 
 /// Under this name what was decided is kept with the output of a function.
-const DECISIONS: &str = "decisions";
+pub(crate) const DECISIONS: &str = "decisions";
 
 /// `?tenant=salon&limit=50`.
 #[derive(Debug, Default, Deserialize)]

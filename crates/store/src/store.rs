@@ -1,7 +1,7 @@
 //! The store: every port of the core that must never lose anything, on whichever database it was opened on.
 
 pub(crate) mod alerts;
-pub(crate) mod busy;
+mod busy;
 mod callbacks;
 pub(crate) mod calls;
 pub(crate) mod claims;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::thread::Thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use crate::config::deployment::log::{Channel, Form, Log};
 use crate::config::problems::Problem;
 
 /// So many lines may wait for the disk.
-const MOST_WAITING: usize = 4096;
+const MOST_WAITING: usize = 8192;
 /// So long a line waits for others, so that the disk and the thread that writes are not called for each.
 const COMPANY: Duration = Duration::from_millis(5);
 /// How long a process that ends waits for its last lines.
@@ -58,6 +59,8 @@ pub(crate) struct Outlet {
     /// Which file a channel's lines go to; `None` is standard error.
     routes: [Option<usize>; 4],
     to: Option<SyncSender<Message>>,
+    /// Who writes files.
+    writer: Option<Thread>,
 }
 
 enum Message {
@@ -69,7 +72,7 @@ enum Message {
 impl Outlet {
     fn standard_error() -> Self {
         let is_human = io::stderr().is_terminal();
-        Self { is_human, levels: [Level::INFO; 4], routes: [None; 4], to: None }
+        Self { is_human, levels: [Level::INFO; 4], routes: [None; 4], to: None, writer: None }
     }
 
     /// Opens the files that the configuration names; lines go there once it is taken up.
@@ -86,13 +89,13 @@ impl Outlet {
         for path in paths {
             files.push(LogFile::open(path, Rules::of(log)).map_err(|error| unwritable(path, &error))?);
         }
-        let to = match files.is_empty() {
-            true => None,
+        let (to, writer) = match files.is_empty() {
+            true => (None, None),
             false => {
                 let (to, from) = sync_channel(MOST_WAITING);
                 let started = std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || write(files, &from));
-                started.map_err(|error| unwritable(Path::new("the thread that writes"), &error))?;
-                Some(to)
+                let started = started.map_err(|error| unwritable(Path::new("the thread that writes"), &error))?;
+                (Some(to), Some(started.thread().clone()))
             }
         };
         let is_human = match log.format {
@@ -100,7 +103,7 @@ impl Outlet {
             Form::Json => false,
             Form::Human => true,
         };
-        Ok(Self { is_human, levels: Channel::ALL.map(|channel| log.level_of(channel)), routes, to })
+        Ok(Self { is_human, levels: Channel::ALL.map(|channel| log.level_of(channel)), routes, to, writer })
     }
 
     /// From here on lines go here; those from before are written first.
@@ -121,10 +124,15 @@ impl Outlet {
         self.levels[channel as usize]
     }
 
-    /// Writes a line, whole.
-    pub(super) fn line(&self, channel: Channel, at: Timestamp, text: &str) {
+    /// Writes a line, whole; one that tells of trouble does not wait for others.
+    pub(super) fn line(&self, channel: Channel, level: Level, at: Timestamp, text: &str) {
         match self.routes[channel as usize] {
-            Some(file) => self.tell(Message::Line { file, at, text: text.to_owned() }),
+            Some(file) => {
+                self.tell(Message::Line { file, at, text: text.to_owned() });
+                if level <= Level::WARN {
+                    self.hurry();
+                }
+            }
             None => {
                 if io::stderr().lock().write_all(text.as_bytes()).is_err() {
                     LOST.fetch_add(1, Ordering::Relaxed);
@@ -142,12 +150,19 @@ impl Outlet {
         }
     }
 
+    fn hurry(&self) {
+        self.writer.iter().for_each(Thread::unpark);
+    }
+
     fn flush(&self) {
         let Some(to) = &self.to else { return };
         let (done, over) = sync_channel(1);
         // Behind everything that was logged before. A disk that hangs keeps that thread, and nobody else.
-        let to = to.clone();
-        let ask = move || drop(to.send(Message::Flush(done)));
+        let (to, writer) = (to.clone(), self.writer.clone());
+        let ask = move || {
+            let _ = to.send(Message::Flush(done));
+            writer.iter().for_each(Thread::unpark);
+        };
         if std::thread::Builder::new().name("log-flush".to_owned()).spawn(ask).is_ok() {
             let _ = over.recv_timeout(LAST_LINES);
         }

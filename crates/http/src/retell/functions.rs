@@ -235,3 +235,18 @@ fn summary(outcome: &Outcome) -> String {
     // INVARIANT: words, numbers and instants always serialise.
     serde_json::to_string(&summary).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::DECISIONS;
+
+    #[test]
+    fn what_the_timeline_keeps_of_an_answer_is_what_its_readers_look_for() {
+        let outcome = Outcome::Invalid { field: "date".to_owned() };
+        let kept: Value = serde_json::from_str(&summary(&outcome)).expect("JSON");
+        assert_eq!(kept[DECISIONS], json!([]));
+        assert_eq!((&kept["status"], &kept["slots"]), (&json!(outcome.status()), &json!([])));
+        assert_eq!(kept["next_action"], json!(outcome.next_action()));
+    }
+}

@@ -31,14 +31,33 @@ const LONGEST_STEP: Duration = Duration::from_millis(20);
 const MOST_ASKED: u32 = 3;
 /// Whoever brings the schema forward holds this lock; others wait, and find it done. Any number would do.
 const SCHEMA_LOCK: &str = "SELECT pg_advisory_xact_lock(7235419066421)";
+/// How long a change of the schema waits for a lock, each time.
+const SCHEMA_WAITS: &str = "SET LOCAL lock_timeout = '1s'";
+/// How often it tries, a second apart.
+const MOST_TURNS: u32 = 40;
 /// Whoever was in others' way once waits in one line with its like, of all gateways, before it looks again:
 /// trying all at once would only be in the way again.
 const LINE_LOCK: &str = "SELECT pg_advisory_lock(7235419066422)";
 
-/// Runs `work` as one transaction that no other gateway's schema work overlaps.
-pub(crate) fn alone<T>(session: &mut Session, work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+/// Runs `work` as one transaction that no other gateway's schema work overlaps. Where somebody holds a lock that it
+/// wants (a backup reads everything in one transaction), it lets go of all and tries again: whoever asks for the same
+/// table meanwhile waits in line behind it, for [`SCHEMA_WAITS`] at most.
+pub(crate) fn alone<T>(session: &mut Session, work: impl Fn(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
     // As another one may do the same right now, patience is longer than for a visit.
     session.script("SET statement_timeout = '60s'; SET lock_timeout = '60s'")?;
+    for _ in 1..MOST_TURNS {
+        let mut has_begun = false;
+        let answer = alone_at_length(session, |tx| {
+            has_begun = true;
+            tx.script(SCHEMA_WAITS)?;
+            work(tx)
+        });
+        if answer.is_ok() || !has_begun || session.trouble() != Some(Then::Later) {
+            return answer;
+        }
+        session.script("ROLLBACK")?;
+        give_way();
+    }
     alone_at_length(session, work)
 }
 
@@ -118,12 +137,12 @@ impl Line {
                     lost += 1;
                     lost < 2
                 }
-                Then::Nothing => false,
+                Then::Later | Then::Nothing => false,
             };
             match then {
                 Then::Lost => self.forget_session(),
                 Then::Anew => self.session.iter_mut().for_each(Session::forget_statements),
-                Then::Again | Then::Ask | Then::Nothing => {}
+                Then::Again | Then::Ask | Then::Later | Then::Nothing => {}
             }
             if !is_worth_it {
                 if let Some(error) = error {
@@ -240,6 +259,12 @@ impl Line {
 #[expect(clippy::disallowed_methods, reason = "this thread is the database's own and has nothing else to do")]
 fn step_aside(tries: u32) {
     std::thread::sleep(LONGEST_STEP.min(Duration::from_micros(250) * 2_u32.pow(tries.min(10) - 1)));
+}
+
+/// Lets those pass who waited behind a change of the schema.
+#[expect(clippy::disallowed_methods, reason = "this thread is there to wait")]
+fn give_way() {
+    std::thread::sleep(Duration::from_secs(1));
 }
 
 fn begin_with(session: &mut Session, begin: &str) -> Result<(), Failed> {

@@ -71,7 +71,7 @@ impl<T, F> Job<T, F> {
         Self { work, durability, is_peek: false, result: None, to: To::Waiting(to) }
     }
 
-    /// One statement that reads.
+    /// Statements that read, and need not see one state.
     pub(crate) fn peek(work: F, to: oneshot::Sender<Result<T, StoreError>>) -> Self {
         Self { is_peek: true, ..Self::awaited(Durability::Process, work, to) }
     }

@@ -26,7 +26,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CHECKPOINT: u32 = 4000;
 /// Kilobytes of pages that who only reads keeps: after another's commit they are read anew anyway.
 const READ_CACHE: i64 = 256;
-/// Of who writes: with the pages that are always touched, and those of the commit under way.
+/// Of who serves writes: the pages that are always touched, and those of the commit under way. Bringing the schema
+/// forward, restoring and looking have what SQLite gives them.
 const WRITE_CACHE: i64 = 1024;
 /// Statements that stay prepared, per connection; there are fewer in this crate.
 const PREPARED: usize = 200;
@@ -48,8 +49,9 @@ impl Connection {
         // A statement is planned once, not again for every argument.
         raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
-        let cache = if flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) { READ_CACHE } else { WRITE_CACHE };
-        raw.pragma_update(None, "cache_size", -cache).map_err(failed)?;
+        if flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            raw.pragma_update(None, "cache_size", -READ_CACHE).map_err(failed)?;
+        }
         Ok(Self { raw, columns: RefCell::default() })
     }
 
@@ -135,6 +137,7 @@ pub(crate) fn open(file: &Path, prepare: impl FnOnce(&mut Tx<'_>) -> Result<(), 
     writer.script("BEGIN IMMEDIATE")?;
     prepare(&mut Tx::on(On::Sqlite(&writer)))?;
     writer.script("COMMIT")?;
+    writer.raw.pragma_update(None, "cache_size", -WRITE_CACHE).map_err(failed)?;
 
     let (reads, writes) = (Arc::new(Queue::default()), Arc::new(Queue::default()));
     let mut threads = Vec::with_capacity(READERS + 1);

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::holds::{Claimant, delete_occupancy, forget_old_holds, occupy, read_hold, release, try_hold};
 use super::{Store, busy, diary_rows, news, parts, settle};
-use crate::engine::{Durability, Row, Tx, Value, args};
+use crate::engine::{Durability, Tx, Value, args};
 use crate::rows::{Reading, ms, to_json};
 
 /// How often holds that are over are swept out; until then they block nothing.
@@ -389,15 +389,15 @@ pub(super) fn appointments(
     let after = ending_after.map_or(i64::MIN, ms);
     let standing_only = i64::from(*standing_only);
     let most = most(filter);
-    // One statement per way in, so that each walks its own index. WHY NOT `IN` and a second term in the order: either
-    // makes SQLite build a table for them, which takes as long as all the rest of the look.
+    // One statement per way in, so that each walks its own index. WHY NOT `IN`: SQLite builds a table for its words,
+    // which takes as long as all the rest of the look. The order of an owner's is that of their index.
     let rows = match (owner, call) {
         (Some(owner), call) => tx.all(
             "SELECT * FROM appointments
              WHERE tenant = ?1 AND owner = ?2 AND end_ms > ?3
                AND (?4 = 0 OR state = 'pending' OR state = 'booked' OR state = 'needs_person')
                AND (?5 = '' OR call_id = ?5)
-             ORDER BY start_ms LIMIT ?6",
+             ORDER BY start_ms, id LIMIT ?6",
             args![tenant.as_str(), owner.e164(), after, standing_only, call.as_ref().map_or("", CallId::as_str), most],
         ),
         (None, Some(call)) => tx.all(
@@ -415,10 +415,11 @@ pub(super) fn appointments(
             args![tenant.as_str(), after, standing_only, most],
         ),
     }?;
-    in_order(&rows)
+    rows.iter().map(diary_rows::appointment).collect()
 }
 
-/// What a call remembers and what its caller has, with one statement: `None` for a call that is not known yet.
+/// What a call remembers and what its caller has, with one statement: `None` for a call that is not known yet. Only
+/// for an owner's appointments of whatever call.
 pub(super) fn memory_and_own(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
@@ -430,7 +431,7 @@ pub(super) fn memory_and_own(
          LEFT JOIN appointments ON appointments.tenant = calls.tenant AND appointments.owner = ?3 AND appointments.end_ms > ?4
                AND (?5 = 0 OR appointments.state = 'pending' OR appointments.state = 'booked'
                            OR appointments.state = 'needs_person')
-         WHERE calls.tenant = ?1 AND calls.call_id = ?2 ORDER BY appointments.start_ms LIMIT ?6",
+         WHERE calls.tenant = ?1 AND calls.call_id = ?2 ORDER BY appointments.start_ms, appointments.id LIMIT ?6",
         args![
             tenant.as_str(),
             call.as_str(),
@@ -444,15 +445,10 @@ pub(super) fn memory_and_own(
     let memory = Reading { table: "calls", row: first }.json("memory")?;
     // A caller who has nothing is one row without an appointment.
     let has_any = !matches!(first.get("id"), Some(Value::Null));
-    Ok(Some((memory, in_order(if has_any { &rows } else { &[] })?)))
+    let own = rows.iter().filter(|_| has_any).map(diary_rows::appointment).collect::<Result<_, _>>()?;
+    Ok(Some((memory, own)))
 }
 
 fn most(filter: &AppointmentFilter) -> i64 {
     i64::from(if filter.limit == 0 { 100 } else { filter.limit })
-}
-
-fn in_order(rows: &[Row]) -> Result<Vec<Appointment>, StoreError> {
-    let mut read: Vec<Appointment> = rows.iter().map(diary_rows::appointment).collect::<Result<_, _>>()?;
-    read.sort_by(|one, other| (one.start, &one.id).cmp(&(other.start, &other.id)));
-    Ok(read)
 }

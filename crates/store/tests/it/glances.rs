@@ -39,7 +39,7 @@ async fn a_call_and_its_callers_appointments_are_found_together_as_one_by_one(ba
     stored.store.remember(salon.scope(), &call(1), &memory).await.expect("kept");
     let stored = stored.reopened().await;
 
-    for (limit, expected) in [(20, vec!["b_m", "b_a", "b_z"]), (1, vec!["b_m"])] {
+    for (limit, expected) in [(20, vec!["b_m", "b_a", "b_z"]), (2, vec!["b_m", "b_a"]), (1, vec!["b_m"])] {
         let found = stored.store.open_with(salon.scope(), &context(1), &own(limit), at(2)).await.expect("read");
         assert_eq!(found.0, memory);
         let ids: Vec<&str> = found.1.iter().map(|it| it.id.as_str()).collect();
@@ -47,6 +47,9 @@ async fn a_call_and_its_callers_appointments_are_found_together_as_one_by_one(ba
         assert!(found.1.iter().all(|it| it.state == AppointmentState::Booked));
         assert_eq!(found.1, stored.store.appointments(salon.scope(), &own(limit)).await.expect("read"));
     }
+    // What is asked for of a call is not that of its caller.
+    let of_call = AppointmentFilter { call: Some(call(1)), ..own(20) };
+    assert_eq!(stored.store.open_with(salon.scope(), &context(1), &of_call, at(2)).await.expect("read").1, []);
     // A call that is new is known from then on; its caller is the same.
     let new = stored.store.open_with(salon.scope(), &context(2), &own(20), at(2)).await.expect("read");
     assert_eq!((new.0, new.1.len()), (Memory::default(), 3));

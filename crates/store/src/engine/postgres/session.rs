@@ -31,6 +31,8 @@ pub(crate) enum Then {
     Anew,
     /// The connection is gone, and nothing was committed.
     Lost,
+    /// Somebody holds a lock for longer than this transaction may wait for it.
+    Later,
     /// Nothing: it is as the error says.
     Nothing,
 }
@@ -239,7 +241,8 @@ fn classify(error: &postgres::Error) -> (bool, Then) {
         }
         state if *state == SqlState::EXCLUSION_VIOLATION || *state == SqlState::UNIQUE_VIOLATION => (false, Then::Ask),
         state if *state == SqlState::FEATURE_NOT_SUPPORTED => (true, Then::Anew),
-        state if *state == SqlState::LOCK_NOT_AVAILABLE || *state == SqlState::QUERY_CANCELED => (true, Then::Nothing),
+        state if *state == SqlState::LOCK_NOT_AVAILABLE => (true, Then::Later),
+        state if *state == SqlState::QUERY_CANCELED => (true, Then::Nothing),
         // It became somebody's copy: another server takes writes now.
         state if *state == SqlState::READ_ONLY_SQL_TRANSACTION => (true, Then::Lost),
         state => match state.code().as_bytes() {

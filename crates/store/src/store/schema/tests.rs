@@ -86,3 +86,29 @@ fn stretches_of_earlier_releases_are_cut_on_postgres() {
     let mut session = Session::open(&Address::parse(&Secret::new(server.database())).unwrap()).unwrap();
     assert_eq!(postgres::alone(&mut session, |tx| cuts_long_stretches(tx, &POSTGRES)).unwrap(), CUT);
 }
+
+/// Whoever reads while a backup runs and a newer release starts is not held up by what that one waits for.
+#[test]
+fn a_change_of_the_schema_lets_readers_pass_while_it_waits_on_postgres() {
+    let server = PostgresServer::start();
+    let url = server.database();
+    let session = || Session::open(&Address::parse(&Secret::new(url.clone())).unwrap()).unwrap();
+    let older = Dialect { migrations: &POSTGRES.migrations[..12], ..POSTGRES };
+    postgres::alone(&mut session(), |tx| migrate(tx, &older)).unwrap();
+
+    let (mut backup, mut reader) = (session(), session());
+    backup.script("BEGIN; LOCK TABLE occupancy IN ACCESS SHARE MODE").unwrap();
+    let mut newer = session();
+    let starting = std::thread::spawn(move || postgres::alone(&mut newer, |tx| prepare(tx, &POSTGRES)));
+    let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'occupancy'::regclass)";
+    let mut see = || reader.all(waits, &[]).unwrap()[0].number() != 0;
+    while !see() {
+        assert!(!starting.is_finished(), "it went past the backup");
+        std::thread::yield_now();
+    }
+    // It waits in line behind the newer release, which gives up sooner than it does.
+    session().all("SELECT id FROM occupancy", &[]).expect("read");
+    assert!(!starting.is_finished(), "the backup still runs");
+    backup.script("COMMIT").unwrap();
+    starting.join().unwrap().expect("brought forward");
+}
