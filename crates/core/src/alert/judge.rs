@@ -223,7 +223,9 @@ fn refusals(sight: &Sight<'_>, bounds: &Thresholds) -> Verdict {
 fn abuse(sight: &Sight<'_>) -> Verdict {
     let Counts { abuses, .. } = sight.history.window(sight.now, HOUR);
     verdict(Rule::Abuse, "", over(abuses > 0), || {
-        format!("limits that somebody ran into ten times within an hour, in the last hour: {abuses}")
+        format!(
+            "limits that somebody ran into ten times within an hour, in the last hour: {abuses}; `frontdesk limits show` names them"
+        )
     })
 }
 

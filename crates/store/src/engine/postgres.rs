@@ -45,20 +45,21 @@ const LINE_LOCK: &str = "SELECT pg_advisory_lock(7235419066422)";
 pub(crate) fn alone<T>(session: &mut Session, work: impl Fn(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
     // As another one may do the same right now, patience is longer than for a visit.
     session.script("SET statement_timeout = '60s'; SET lock_timeout = '60s'")?;
-    for _ in 1..MOST_TURNS {
+    let mut turns = 1;
+    loop {
         let mut has_begun = false;
         let answer = alone_at_length(session, |tx| {
             has_begun = true;
             tx.script(SCHEMA_WAITS)?;
             work(tx)
         });
-        if answer.is_ok() || !has_begun || session.trouble() != Some(Then::Later) {
+        if answer.is_ok() || turns == MOST_TURNS || !has_begun || session.trouble() != Some(Then::Later) {
             return answer;
         }
         session.script("ROLLBACK")?;
         give_way();
+        turns += 1;
     }
-    alone_at_length(session, work)
 }
 
 /// The same, within the bounds that the session has.
