@@ -7,7 +7,6 @@ use crate::booking::Appointment;
 use crate::call::{CallContext, CallState, Memory};
 use crate::call_facts::{Disposition, Figures};
 use crate::ids::CallId;
-use crate::ports::AppointmentFilter;
 use crate::ports::StoreError;
 use crate::tenant::Scope;
 
@@ -85,12 +84,14 @@ pub trait Calls: Send + Sync {
     /// Makes the call known, whatever arrives first, and returns what was said in it so far.
     async fn open(&self, scope: Scope<'_>, call: &CallContext, now: Timestamp) -> Result<Memory, StoreError>;
 
-    /// The same, together with the appointments that `own` asks for, read at once.
+    /// The same, together with what the caller has ([`AppointmentFilter::of_caller`]), read at once; nothing for a caller
+    /// without a number.
+    ///
+    /// [`AppointmentFilter::of_caller`]: crate::ports::AppointmentFilter::of_caller
     async fn open_with(
         &self,
         scope: Scope<'_>,
         call: &CallContext,
-        own: &AppointmentFilter,
         now: Timestamp,
     ) -> Result<(Memory, Vec<Appointment>), StoreError>;
 

@@ -232,9 +232,10 @@ impl Desk {
     async fn act(&self, visit: &Visit, command: Command, fingerprint: &str, _admission: Admission) -> Outcome {
         let now = self.now();
         let (scope, calls) = (visit.tenant.scope(), &self.parts.calls);
-        let opened = match own_of(visit, now).filter(|_| command.asks_for_own()) {
-            Some(filter) => calls.open_with(scope, &visit.call, &filter, now).await.map(|(memory, own)| (memory, Some(own))),
-            None => calls.open(scope, &visit.call, now).await.map(|memory| (memory, None)),
+        let opened = if command.asks_for_own() {
+            calls.open_with(scope, &visit.call, now).await.map(|(memory, own)| (memory, Some(own)))
+        } else {
+            calls.open(scope, &visit.call, now).await.map(|memory| (memory, None))
         };
         let Ok((memory, own)) = opened else { return self.fault(visit, &Memory::default()).await };
         let deadline = Deadline::within(if command.writes() { self.budgets.write } else { self.budgets.check });
@@ -307,7 +308,8 @@ impl Desk {
         if let Some(own) = &session.own {
             return Ok(own.clone());
         }
-        let Some(filter) = own_of(session.visit, session.now) else { return Ok(Vec::new()) };
+        let Some(owner) = session.visit.call.caller.phone() else { return Ok(Vec::new()) };
+        let filter = AppointmentFilter::of_caller(owner, session.now);
         self.parts.diary.appointments(session.tenant().scope(), &filter).await
     }
 
@@ -326,17 +328,6 @@ impl Desk {
         let filter = AppointmentFilter { owner: Some(phone.clone()), limit: 500, ..AppointmentFilter::default() };
         self.parts.diary.appointments(session.tenant().scope(), &filter).await
     }
-}
-
-/// What the caller has, as a question; none for a caller without a number.
-fn own_of(visit: &Visit, now: Timestamp) -> Option<AppointmentFilter> {
-    Some(AppointmentFilter {
-        owner: Some(visit.call.caller.phone()?.clone()),
-        ending_after: Some(now),
-        standing_only: true,
-        limit: 20,
-        ..AppointmentFilter::default()
-    })
 }
 
 /// Counts a piece of detached work until it ends, however it ends.

@@ -301,6 +301,13 @@ pub struct AppointmentFilter {
     pub limit: u32,
 }
 
+impl AppointmentFilter {
+    /// What a caller has: what stands and ends after `now`, the first twenty.
+    pub fn of_caller(owner: &Phone, now: Timestamp) -> Self {
+        Self { owner: Some(owner.clone()), ending_after: Some(now), standing_only: true, limit: 20, ..Self::default() }
+    }
+}
+
 /// Holds, appointments and intents. Each method that changes anything is one transaction.
 #[async_trait]
 pub trait Diary: Send + Sync {

@@ -60,7 +60,7 @@ metered!(Diary {
 
 metered!(Calls {
     fn open(scope: Scope<'_>, call: &CallContext, now: Timestamp) -> Memory;
-    fn open_with(scope: Scope<'_>, call: &CallContext, own: &AppointmentFilter, now: Timestamp) -> (Memory, Vec<Appointment>);
+    fn open_with(scope: Scope<'_>, call: &CallContext, now: Timestamp) -> (Memory, Vec<Appointment>);
     fn remember(scope: Scope<'_>, call: &CallId, memory: &Memory) -> ();
     fn apply(scope: Scope<'_>, call: &CallContext, event: &VoiceEvent, now: Timestamp) -> bool;
     fn note(scope: Scope<'_>, call: &CallId, step: Step) -> ();

@@ -1,6 +1,6 @@
 //! The figures of ARCHITECTURE.md: parts in microseconds, and the real binary with all protections on, Redis
 //! for its state and its log in a file, under load beside a bare axum route and, where installed, nginx that
-//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- another`, `-- cold`, `-- slow`
+//! proxies to the same simulated calendar. `cargo bench -p frontdesk`; with `-- bookings`, `-- warm`, `-- another`, `-- cold`, `-- slow`,
 //! `-- health`, `-- events` or `-- crowd` only that load, for as long as a profiler needs; with `-- ratios` short rounds of all in turn and
 //! the medians of their ratios, which travel best. Quote ratios: machines are noisy.
 

@@ -180,13 +180,7 @@ impl Calls for Stub {
     async fn open(&self, _: Scope<'_>, _: &CallContext, _: Timestamp) -> Stored<Memory> {
         broken()
     }
-    async fn open_with(
-        &self,
-        _: Scope<'_>,
-        _: &CallContext,
-        _: &AppointmentFilter,
-        _: Timestamp,
-    ) -> Stored<(Memory, Vec<Appointment>)> {
+    async fn open_with(&self, _: Scope<'_>, _: &CallContext, _: Timestamp) -> Stored<(Memory, Vec<Appointment>)> {
         broken()
     }
     async fn remember(&self, _: Scope<'_>, _: &CallId, _: &Memory) -> Stored<()> {

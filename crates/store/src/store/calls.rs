@@ -97,19 +97,14 @@ impl Calls for Store {
         &self,
         scope: Scope<'_>,
         call: &CallContext,
-        own: &AppointmentFilter,
         now: Timestamp,
     ) -> Result<(Memory, Vec<Appointment>), StoreError> {
-        let (tenant, own) = (scope.tenant(), own.clone());
+        let Some(owner) = call.caller.phone() else { return Ok((Calls::open(self, scope, call, now).await?, Vec::new())) };
+        let (tenant, own) = (scope.tenant(), AppointmentFilter::of_caller(owner, now));
         let unsaved = call.id.as_ref().and_then(|id| self.unsaved.of(tenant, id));
         let (whose, which) = (tenant.clone(), call.id.clone().filter(|_| unsaved.is_none()));
         let read = self.engine.peek(move |tx| {
-            let both = which
-                .as_ref()
-                .filter(|_| own.owner.is_some() && own.call.is_none())
-                .map(|call| diary::memory_and_own(tx, &whose, call, &own))
-                .transpose()?
-                .flatten();
+            let both = which.as_ref().map(|call| diary::memory_and_own(tx, &whose, call, &own)).transpose()?.flatten();
             Ok(match both {
                 Some((memory, own)) => (Some(memory), own),
                 None => (None, diary::appointments(tx, &whose, &own)?),

@@ -418,8 +418,8 @@ pub(super) fn appointments(
     rows.iter().map(diary_rows::appointment).collect()
 }
 
-/// What a call remembers and what its caller has, with one statement: `None` for a call that is not known yet. Only
-/// for an owner's appointments of whatever call.
+/// What a call remembers and what its caller has, with one statement: `None` for a call that is not known yet. `own`
+/// is [`AppointmentFilter::of_caller`].
 pub(super) fn memory_and_own(
     tx: &mut Tx<'_>,
     tenant: &TenantId,

@@ -274,10 +274,9 @@ impl Calls for Ports {
         &self,
         scope: Scope<'_>,
         call: &CallContext,
-        own: &AppointmentFilter,
         now: Timestamp,
     ) -> Result<(Memory, Vec<Appointment>), StoreError> {
-        let opened = at_once(self.store.open_with(scope, call, own, now))?;
+        let opened = at_once(self.store.open_with(scope, call, now))?;
         self.settled(scope)?;
         Ok(opened)
     }
